@@ -1,4 +1,4 @@
-# `just` alone lists the recipes. Each of them is one or two commands, so everything works without just as well.
+# `just` alone lists the recipes. Each recipe is one or two commands, so you do not need just.
 
 [private]
 default:
@@ -7,7 +7,7 @@ default:
 # start everything: two stores, two services, two consumers; flags follow, such as --port-offset 100
 [group('run')]
 run-all *flags:
-    @# In a process group of its own, so that Ctrl-C is for the system alone, and its end is no failure of the recipe.
+    @# In a process group of its own: Ctrl-C reaches only the system, and does not fail the recipe.
     @if [ -t 0 ]; then set -m; fi; cargo run-all {{ flags }}; exit $?
 
 # place one order on the running system and show it until it is final
@@ -45,7 +45,7 @@ tools *args:
 bench *flags:
     cargo run --release --bin bench -- {{ flags }}
 
-# what the linter finds is an error
+# the linter, with warnings as errors
 [group('check')]
 check:
     cargo clippy --workspace --all-targets -- -D warnings
@@ -56,7 +56,7 @@ check:
 chaos *args:
     cargo run -q --bin chaos -- {{ args }}
 
-# plant known bugs in a copy of the code, and see that chaos finds each
+# plant known bugs in a copy of the code, and check that chaos finds each
 [group('check')]
 planted *names:
     proof/planted/show {{ names }}

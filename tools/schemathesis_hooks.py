@@ -1,6 +1,7 @@
-"""What no document can say, so that schemathesis gets past 404 and 422: which product is for sale,
-that a key that was used belongs to its first request, and which characters beyond U+FFFF are invisible:
-a text has one at least that is not."""
+"""Changes requests of schemathesis where an OpenAPI document cannot describe what is valid.
+Otherwise most requests would be answered 404 or 422. The hook orders a product that exists, gives
+each request a new idempotency key, because a used key belongs to its first request, and replaces
+invisible characters beyond U+FFFF, because a text needs at least one visible character."""
 
 import os
 import re

@@ -1,8 +1,8 @@
-//! Which of the commands that a store counts came from clients.
+//! Estimates how many of the commands that a store counted came from clients.
 //!
-//! A store counts what a function does inside it like what a client asks for. Listening to it for a
-//! while tells the two apart: a command that no function issues is a client's, always; of one that
-//! both issue, the clients' share in the sample is taken.
+//! A store also counts the commands that a function issues inside the store. A sample with
+//! `MONITOR` tells the two apart. A command that no function issues always comes from a client. For
+//! a command that both issue, the share of the clients in the sample is used.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,21 @@ use crate::monitor::Told;
 use crate::number::float;
 use crate::operator::Calls;
 
-/// Orders that are listened to.
+/// The number of orders in the sample.
 pub(crate) const CALLS_SAMPLED: u64 = 500;
-/// What is asked about a server, not of it.
+/// Commands that are not work of the system: they manage connections or inspect the server.
 const NOT_WORK: [&str; 11] = [
     "auth", "client", "config", "hello", "info", "monitor", "ping", "select", "xinfo", "slowlog",
     "function",
 ];
 
-/// For both stores: how many of a command came from clients, and how many there were.
+/// For each store and each command of the sample: the number that came from clients, and the number
+/// of all.
 #[derive(Debug, Default)]
 pub(crate) struct Habits([BTreeMap<String, (u64, u64)>; 2]);
 
 impl Habits {
-    /// Learns from what each store was told.
+    /// Counts the commands in the sample of each store.
     pub(crate) fn learn(stores: [&[Told]; 2]) -> Self {
         let mut habits = Self::default();
         for (habits, told) in habits.0.iter_mut().zip(stores) {
@@ -36,7 +37,7 @@ impl Habits {
         habits
     }
 
-    /// How many of these calls to the store of this number came from clients and were for work.
+    /// The estimated number of these calls to a store that were work and came from clients.
     pub(crate) fn by_clients(&self, store: usize, calls: &Calls) -> f64 {
         let work = calls
             .iter()

@@ -1,4 +1,4 @@
-//! What is bought, and how much of it is left.
+//! The products that are ordered, and their stock.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use shared::contract::id::{OrderId, ProductId};
 
 use crate::load::{Answer, Load, Request, Until};
 
-/// Pieces of each product: more than any measurement sells.
+/// The stock of each product: more than any measurement sells.
 const STOCK: u32 = 100_000_000;
 
-/// Puts products up for sale.
+/// Creates products.
 pub(crate) fn create(inventory: SocketAddr, count: u64) -> Result<Vec<ProductId>> {
     let body = format!(r#"{{"name":"mug","price":"10.00","quantity":{STOCK}}}"#);
     let load = Load::new(inventory, vec![Request::post("/products", &body)], 201);
@@ -25,7 +25,8 @@ pub(crate) fn create(inventory: SocketAddr, count: u64) -> Result<Vec<ProductId>
         .collect()
 }
 
-/// Orders of one piece of these products in turn, at any of these processes of payments.
+/// A load of orders for one piece each of these products in turn, shared out among these processes
+/// of payments.
 pub(crate) fn orders(
     payments: Vec<SocketAddr>,
     products: &[ProductId],
@@ -48,7 +49,7 @@ pub(crate) fn orders(
     }
 }
 
-/// How many pieces of these products are gone.
+/// The number of sold pieces of these products.
 pub(crate) fn sold(inventory: SocketAddr, products: &[ProductId]) -> Result<u64> {
     let looks = products
         .iter()
@@ -65,7 +66,7 @@ pub(crate) fn sold(inventory: SocketAddr, products: &[ProductId]) -> Result<u64>
     Ok(sold)
 }
 
-/// The order that an answer is about.
+/// The id of the order in an answer.
 pub(crate) fn order_id(answer: &Answer) -> Result<OrderId> {
     id(answer)?.parse().map_err(anyhow::Error::msg)
 }

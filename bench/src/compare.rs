@@ -1,4 +1,4 @@
-//! Two revisions side by side.
+//! Compares the figures of two revisions.
 
 use std::fmt::Write as _;
 
@@ -8,20 +8,20 @@ use crate::figure::{Better, NOISY_CORES, Row};
 use crate::number::median;
 use crate::report::number;
 
-/// What a figure may become worse without being called a regression.
+/// A figure may become worse by this share before it counts as a regression.
 const TOLERANCE: f64 = 0.05;
 
-/// One figure of both.
+/// One figure of both revisions.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Change {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) before: f64,
     pub(crate) now: f64,
-    /// The median of the ratios of the rounds, now to before; none where there was nothing before.
+    /// The median over all rounds of the ratio of now to before; `None` if the value before was 0.
     pub(crate) ratio: Option<f64>,
     pub(crate) verdict: Verdict,
-    /// The most that something else kept busy in any round of either.
+    /// The most cores that other processes kept busy in any round of either revision.
     pub(crate) foreign_cores: f64,
 }
 
@@ -34,14 +34,14 @@ pub(crate) enum Verdict {
     Worse,
 }
 
-/// Every figure that both have.
+/// The changes of every figure that both revisions have.
 pub(crate) fn changes(before: &[Row], now: &[Row]) -> Vec<Change> {
     let pair = |row: &Row| Some(change(before.iter().find(|old| old.name == row.name)?, row));
     now.iter().filter_map(pair).collect()
 }
 
 fn change(before: &Row, now: &Row) -> Change {
-    // Round by round, because what disturbs a machine disturbs both halves of a round.
+    // Ratios are taken round by round: a disturbance of the machine affects both halves of a round.
     let pairs = before
         .all
         .iter()
@@ -77,7 +77,7 @@ fn verdict(better: Better, ratio: f64) -> Verdict {
     }
 }
 
-/// A difference that is too small to be told from none, where a figure may be nearly nothing.
+/// The smallest difference of a unit that counts: the ratio of two values near 0 means nothing.
 fn grain(unit: &str) -> f64 {
     match unit {
         "% of a core" => 0.3,
@@ -87,7 +87,7 @@ fn grain(unit: &str) -> f64 {
     }
 }
 
-/// Whether anything became worse.
+/// Whether any figure became worse.
 pub(crate) fn has_regressed(changes: &[Change]) -> bool {
     changes
         .iter()

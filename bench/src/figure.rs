@@ -1,13 +1,13 @@
-//! What is measured: figures, each with the limit it is put beside.
+//! Figures: measured values, each with the limits to which it is compared.
 
 use serde::Serialize;
 
 use crate::number::median;
 
-/// Cores that something else kept busy meanwhile, from which on a figure means little.
+/// A figure means little if other processes kept at least this number of cores busy.
 pub(crate) const NOISY_CORES: f64 = 0.25;
 
-/// Which way is better.
+/// The direction in which a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
@@ -22,15 +22,15 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
     pub(crate) value: f64,
-    /// A part of another figure: told, but never judged by itself.
+    /// Whether the figure is a part of another one: it is shown, and never judged by itself.
     pub(crate) part: bool,
-    /// What the machine allows.
+    /// The limits that the machine sets.
     pub(crate) limits: Vec<(Bare, f64)>,
-    /// Cores that something else kept busy meanwhile.
+    /// The cores that other processes kept busy during the measurement.
     pub(crate) foreign: f64,
 }
 
-/// What a figure is put beside.
+/// The kind of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Bare {
@@ -45,7 +45,7 @@ pub(crate) enum Bare {
 /// The figures of one round, in the order they were measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sheet {
-    /// The program behind both stores, and how it gets its memory.
+    /// The server program of both stores, and its memory allocator.
     pub(crate) store: String,
     figures: Vec<Figure>,
 }
@@ -56,14 +56,14 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
-    /// A part of another figure, which alone says little.
+    /// Whether the figure is a part of another one, and says little alone.
     pub(crate) part: bool,
     pub(crate) median: f64,
     pub(crate) all: Vec<f64>,
-    /// What the machine allows, where that was measured.
+    /// The limits that the machine sets, if they were measured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) limits: Vec<Limit>,
-    /// The most that something else kept busy in any round.
+    /// The most cores that other processes kept busy in any round.
     pub(crate) foreign_cores: f64,
 }
 
@@ -72,14 +72,14 @@ pub(crate) struct Row {
 pub(crate) struct Limit {
     pub(crate) bare: Bare,
     pub(crate) median: f64,
-    /// The median of the ratios to the limit of the same round.
+    /// The median of the ratios of the figure to the limit of the same round.
     pub(crate) ratio: f64,
 }
 
 impl Bare {
     pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Redis, Self::One];
 
-    /// What people call it.
+    /// The name of the limit in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "bare HTTP",
@@ -88,7 +88,7 @@ impl Bare {
         }
     }
 
-    /// What it measures, in a few words.
+    /// The meaning of the limit in a few words.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Http => "an HTTP server that always gives the same answer and does nothing else",
@@ -103,17 +103,17 @@ impl Bare {
 }
 
 impl Sheet {
-    /// Adds a figure of which more is better.
+    /// Adds a figure that is better if it is higher.
     pub(crate) fn higher(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
         self.add(name, unit, Better::Higher, value, foreign);
     }
 
-    /// Adds a figure of which less is better.
+    /// Adds a figure that is better if it is lower.
     pub(crate) fn lower(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
         self.add(name, unit, Better::Lower, value, foreign);
     }
 
-    /// Adds a part of a figure of which less is better, such as that of one process.
+    /// Adds a part of a figure, such as the share of one process. It is better if it is lower.
     pub(crate) fn part(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
         self.lower(name, unit, value, foreign);
         if let Some(figure) = self.figures.last_mut() {
@@ -134,8 +134,7 @@ impl Sheet {
         });
     }
 
-    /// Puts a limit beside a figure that was measured before; without the figure there is nothing
-    /// to put it beside.
+    /// Adds a limit to a figure that was measured before. Without the figure the limit is dropped.
     pub(crate) fn limit(&mut self, name: &str, bare: Bare, limit: f64) {
         if let Some(figure) = self.figures.iter_mut().find(|figure| figure.name == name) {
             figure.limits.push((bare, limit));
@@ -147,7 +146,7 @@ impl Sheet {
         self.value(name).is_some()
     }
 
-    /// What was measured under this name.
+    /// The value of the figure with this name.
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
         self.figures
             .iter()

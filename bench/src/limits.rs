@@ -1,4 +1,4 @@
-//! What the machine allows: parts of the work, and nothing else.
+//! Measures the limits of the machine: parts of the system's work, done by bare programs.
 
 use anyhow::Result;
 use stack::binaries::Binaries;
@@ -18,7 +18,8 @@ pub(crate) use server::{Server, answer};
 use capture::Capture;
 use replay::Replay;
 
-/// Lets the system show what it asks of its stores, ends it, and asks the same of them without it.
+/// Records the commands that the system sends to its stores, ends the services, and sends the same
+/// commands from a bare client.
 pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) -> Result<()> {
     let mut rig = Rig::open(options, binaries, &[("COMPLETION_DELAY", "0")])?;
     let capture = Capture::take(&mut rig)?;

@@ -1,9 +1,10 @@
-//! The load generator: as little work for each request as possible, because it shares the machine
-//! with what it measures. One thread, requests made beforehand, answers only cut into pieces.
+//! The load generator. It does as little work for each request as possible, because it shares the
+//! machine with the system: it has one thread, builds requests beforehand, and only finds the ends
+//! of answers.
 //!
-//! A closed loop (each connection asks again when it was answered) finds the throughput. An open
-//! loop asks at a fixed rate whatever the answers do, and counts the time of a request from the
-//! moment it was meant to be sent: a system that stalls cannot hide the requests it has held up.
+//! A closed loop finds the throughput: each connection sends a request when the last one was
+//! answered. An open loop sends requests at a fixed rate. It counts the time of a request from the
+//! moment at which the request should have been sent, so a system that stalls cannot hide delays.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -26,24 +27,24 @@ mod client;
 mod pace;
 mod request;
 
-/// Products that are ordered in turn.
+/// The number of products that are ordered in turn.
 pub(crate) const PRODUCTS: u64 = 50;
-/// Connections of a measurement that has one number of them.
+/// The number of connections of most measurements.
 pub(crate) const CONNECTIONS: usize = 64;
-/// Longest time for an answer that is told from any other; more counts as this much.
+/// The longest latency that is recorded. Longer latencies count as this one.
 const MAX_LATENCY: Duration = Duration::from_mins(1);
-/// A load that takes this much longer than it should have is given up.
+/// A load that takes this much longer than planned fails.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What to send, and for how long.
+/// The requests to send, and how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
-    /// The connections are shared out among these.
+    /// The addresses among which the connections are shared out.
     pub(crate) to: Vec<SocketAddr>,
-    /// Sent in turn.
+    /// The requests, which are sent in turn.
     pub(crate) requests: Vec<Request>,
     pub(crate) connections: usize,
-    /// Requests a second; none: as fast as they are answered.
+    /// The number of requests a second; `None` for a closed loop.
     pub(crate) rate: Option<u32>,
     pub(crate) until: Until,
     /// The status that every answer has to have.
@@ -59,17 +60,18 @@ pub(crate) enum Until {
     Time(Duration),
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) answers: u64,
     pub(crate) took: Duration,
     latencies: Histogram<u64>,
-    /// The answers, where they were kept, each with the number of its request.
+    /// The kept answers, each with the number of its request.
     pub(crate) kept: Vec<(u64, Answer)>,
 }
 
-/// What the connections share. They run on one thread, and none holds it while it waits.
+/// The state that the connections share. They run on one thread, and no connection borrows the
+/// state while it waits.
 struct Shared<'a> {
     load: &'a Load,
     pace: Option<Pace>,
@@ -83,7 +85,7 @@ struct State {
 }
 
 impl Load {
-    /// As few requests as there are: one of each, over one connection, with their answers kept.
+    /// A load that sends each of these requests once, over one connection, and keeps the answers.
     pub(crate) fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
         let until = Until::Count(u64::try_from(requests.len()).unwrap_or(u64::MAX));
         let to = vec![to];
@@ -98,7 +100,7 @@ impl Load {
         }
     }
 
-    /// Sends one of its requests, and answers its answer.
+    /// Sends the first of the requests, and returns its answer.
     pub(crate) fn once(&self) -> Result<Answer> {
         let (connections, until) = (1, Until::Count(1));
         let once = Self {
@@ -111,7 +113,7 @@ impl Load {
         Ok(once.run()?.kept.into_iter().next().context("no answer")?.1)
     }
 
-    /// Sends it all from this thread.
+    /// Sends the whole load from this thread.
     pub(crate) fn run(&self) -> Result<Outcome> {
         let has_work = !self.requests.is_empty() && !self.to.is_empty() && self.connections > 0;
         ensure!(has_work, "nothing to send");
@@ -188,7 +190,7 @@ impl Shared<'_> {
         Ok(())
     }
 
-    /// The number of the next request and when it is meant to be sent; nothing at the end.
+    /// The number of the next request and the time at which it should be sent; `None` at the end.
     async fn turn(&self) -> Result<Option<(u64, Instant)>> {
         let number = {
             let mut state = self.state.borrow_mut();
@@ -209,7 +211,7 @@ impl Shared<'_> {
 }
 
 impl Outcome {
-    /// Answers a second.
+    /// The number of answers a second.
     pub(crate) fn per_second(&self) -> f64 {
         per_second(self.answers, self.took)
     }

@@ -1,4 +1,5 @@
-//! What the machine did meanwhile: processor time and memory of each process, and of strangers.
+//! Measures the processor time and memory of each process, and the cores that other processes kept
+//! busy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use crate::number::float;
 
-/// Fields of `/proc/PID/stat` behind the name, up to the time in user mode.
+/// The number of fields of `/proc/PID/stat` between the name and the time in user mode.
 const FIELDS_BEFORE_UTIME: usize = 11;
 const KIB: f64 = 1_024.0;
 
@@ -19,7 +20,7 @@ pub(crate) struct Group {
     members: Vec<(String, u32)>,
 }
 
-/// The processor time of all of them at one moment.
+/// The processor times of a group at one moment.
 #[derive(Debug)]
 pub(crate) struct Mark {
     at: Instant,
@@ -28,7 +29,7 @@ pub(crate) struct Mark {
     machine: f64,
 }
 
-/// What was used between two moments.
+/// The processor time that was used between two moments.
 #[derive(Debug)]
 pub(crate) struct Used {
     /// Seconds of processor time, by process.
@@ -37,19 +38,19 @@ pub(crate) struct Used {
     pub(crate) own: f64,
     /// Seconds of wall time.
     pub(crate) wall: f64,
-    /// Cores that were busy with none of them, nor with this program.
+    /// The cores that other processes kept busy, without the group and this program.
     pub(crate) foreign: f64,
 }
 
 impl Group {
-    /// These processes.
+    /// A group of these processes.
     pub(crate) fn new(members: impl IntoIterator<Item = (String, u32)>) -> Self {
         Self {
             members: members.into_iter().collect(),
         }
     }
 
-    /// Looks at the clocks of all processes. One that is gone has used nothing.
+    /// Reads the processor times of all processes. An ended process counts as 0.
     pub(crate) fn mark(&self) -> Result<Mark> {
         let used = |(name, pid): &(String, u32)| {
             (
@@ -65,13 +66,13 @@ impl Group {
         })
     }
 
-    /// What was used since `mark`.
+    /// The processor time that was used since `mark`.
     pub(crate) fn since(&self, mark: &Mark) -> Result<Used> {
         let now = self.mark()?;
         let wall = now.at.duration_since(mark.at).as_secs_f64();
         let mut members = now.members;
         for (name, seconds) in &mut members {
-            // A process that was restarted in between began at zero.
+            // The counter of a process that was restarted in between began at 0.
             let before = mark.members.get(name).filter(|before| **before <= *seconds);
             *seconds -= before.copied().unwrap_or_default();
         }
@@ -116,21 +117,21 @@ fn processor_time(pid: &str) -> Result<f64> {
     Ok(float(ticks) / ticks_per_second())
 }
 
-/// Time in user and system mode. The name of the program may hold anything, parentheses included.
+/// The time in user and system mode. The name of the program may have any text, also parentheses.
 fn ticks_of(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(FIELDS_BEFORE_UTIME);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-/// Seconds in which cores were busy, with whatever it was.
+/// The seconds in which cores were busy with any process.
 fn busy_time() -> Result<f64> {
     let stat = fs::read_to_string("/proc/stat")?;
     let ticks = busy_ticks_of(&stat).context("an unknown form of /proc/stat")?;
     Ok(float(ticks) / ticks_per_second())
 }
 
-/// Everything but idle and waiting for disks. Guests are counted in user time already.
+/// All ticks except idle ones and those that waited for disks. User time includes guests already.
 fn busy_ticks_of(stat: &str) -> Option<u64> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<u64> = line

@@ -1,13 +1,18 @@
-//! `just bench` measures the whole system, started privately by `stack`, and beside each figure
-//! what the same machine allows at that moment: a bare HTTP server with the same answers, and a
-//! bare client that asks the same of the stores. Read the ratios; absolute numbers are the
-//! machine's.
+//! `just bench` measures the whole system, which `stack` starts privately. Beside each figure it
+//! measures a limit of the same machine at that moment: a bare HTTP server with the same answers,
+//! or a bare client that sends the same commands to the stores. Read the ratios: absolute numbers
+//! depend on the machine.
 //!
-//! In reading order: [`options`] are the command line. [`measure`] has one module for each kind of
-//! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores, under a
-//! [`load`] of the [`catalogue`]. [`limits`] measures what the machine allows. [`machine`], [`monitor`]
-//! and [`calls`] tell what an order costs. [`figure`], [`mod@report`] and [`compare`] turn that into
-//! tables. [`revision`] builds another revision to compare with.
+//! In reading order:
+//!
+//! - [`options`] is the command line.
+//! - [`measure`] has one module for each kind of measurement. [`rig`] is the measured system, with
+//!   an [`operator`] for each server of its stores.
+//! - [`load`] generates requests, and [`catalogue`] the products that they order.
+//! - [`limits`] measures the limits of the machine.
+//! - [`machine`], [`monitor`] and [`calls`] measure what an order costs.
+//! - [`figure`], [`mod@report`] and [`compare`] turn the measurements into tables.
+//! - [`revision`] builds another revision to compare with.
 
 mod calls;
 mod catalogue;
@@ -40,7 +45,7 @@ use crate::figure::{Sheet, rows};
 use crate::options::{Cli, Helper, Options};
 use crate::report::Report;
 
-/// Something became worse.
+/// The exit status if a figure became worse.
 const REGRESSION: u8 = 3;
 
 /// One of the revisions that are measured.
@@ -50,7 +55,7 @@ struct Side {
     sheets: Vec<Sheet>,
 }
 
-/// What goes into the file.
+/// The content of the JSON file.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
@@ -129,7 +134,7 @@ fn report(side: &Side, options: &Options) -> Report {
     }
 }
 
-/// Shows what was measured: the last report is that of the tree as it is.
+/// Prints the results. The last report is that of the present tree.
 fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
     let (now, before) = reports.split_last().context("nothing was measured")?;
     let before = before.first();
@@ -138,7 +143,7 @@ fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
         Some(before) => compare::table(&changes, &before.revision),
         None => now.table() + &now.legend(),
     };
-    // A reader that closed the pipe has seen enough.
+    // If the reader has closed the pipe, it does not want more lines.
     let _ = std::io::stdout().lock().write_all(table.as_bytes());
     now.warnings().iter().for_each(|warning| say(warning));
     let regressed = compare::has_regressed(&changes);

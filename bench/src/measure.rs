@@ -1,4 +1,4 @@
-//! One round: everything that is asked for, on systems of its own.
+//! One round of all chosen measurements, on systems of its own.
 
 use anyhow::Result;
 use stack::binaries::Binaries;
@@ -16,12 +16,12 @@ mod http;
 mod latency;
 mod scale;
 
-/// Orders after which nothing in the system is new any more.
+/// The number of orders that warm a system up before it is measured.
 const FIRST_ORDERS: u64 = 200;
-/// A delay that no measurement outlives.
+/// A delay that is longer than any measurement.
 const MUCH_LATER: &str = "1h";
 
-/// Measures once. `tell` hears what comes next.
+/// Measures one round. `tell` gets a line before each measurement.
 pub(crate) fn round(
     options: &Options,
     binaries: &Binaries,
@@ -52,7 +52,7 @@ pub(crate) fn round(
     Ok(sheet)
 }
 
-/// What is measured on a system that pays at once.
+/// The measurements on a system that pays orders at once.
 fn at_once(
     options: &Options,
     binaries: &Binaries,
@@ -87,7 +87,7 @@ fn at_once(
     Ok(())
 }
 
-/// What is measured on a system that pays nothing meanwhile.
+/// The measurements on a system that pays no order during them.
 fn much_later(
     options: &Options,
     binaries: &Binaries,
@@ -114,7 +114,7 @@ fn much_later(
     Ok(())
 }
 
-/// Starts a system, and notes what its stores are.
+/// Starts a system, and notes the server program of its stores.
 fn open(
     options: &Options,
     binaries: &Binaries,

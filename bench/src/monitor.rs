@@ -1,5 +1,5 @@
-//! Everything a store is told for a while, as `MONITOR` shows it: by whom, when on the clock of the
-//! server, and each argument byte for byte.
+//! Records every command of a store for a while, as `MONITOR` shows it: whether a function issued
+//! it, the time by the clock of the server, and each argument byte for byte.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// What a store says to AUTH and MONITOR.
+/// The answer of a store to AUTH and MONITOR.
 const ACCEPTED: &str = "+OK";
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// More lines are not kept, so that a mistake cannot fill the memory.
+/// The largest number of lines that are kept, so that a mistake cannot fill the memory.
 const MAX_LINES: usize = 1_000_000;
 const HEX: u32 = 16;
 
-/// A command a store was told.
+/// A command that a store executed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Told {
     /// Microseconds since the epoch.
     pub(crate) at: u64,
-    /// Whether a function of the store told it.
+    /// Whether a function in the store issued it.
     pub(crate) by_function: bool,
     pub(crate) args: Vec<Vec<u8>>,
 }
@@ -37,7 +37,7 @@ impl Told {
         String::from_utf8_lossy(self.args.first().map_or(b"", Vec::as_slice)).to_ascii_uppercase()
     }
 
-    /// The argument at this place, as text.
+    /// The argument at this position, as text.
     pub(crate) fn text(&self, place: usize) -> &str {
         let arg = self
             .args
@@ -46,14 +46,14 @@ impl Told {
         arg.unwrap_or_default()
     }
 
-    /// Whether it adds to a stream whose key begins so.
+    /// Whether it adds to a stream whose key begins with `stream`.
     pub(crate) fn adds_to(&self, stream: &str) -> bool {
         self.name() == "XADD" && self.text(1).starts_with(stream)
     }
 }
 
 impl Monitor {
-    /// Begins to listen; from the return on nothing is missed. `url` is that of the operator.
+    /// Begins to listen. After the return no command is missed. `url` is that of the operator.
     pub(crate) fn begin(url: &str) -> Result<Self> {
         let (password, address) = login(url).context("an address without a password")?;
         let mut stream = TcpStream::connect(address)?;
@@ -65,7 +65,7 @@ impl Monitor {
             ensure!(answer == ACCEPTED, "MONITOR is refused: {answer}");
         }
         stream.set_read_timeout(None)?;
-        // It ends when the stream is shut down, which is an end or an error of the lines.
+        // The thread ends when `end` shuts the stream down, which ends the lines.
         let listener = std::thread::spawn(move || {
             lines
                 .map_while(std::result::Result::ok)
@@ -75,7 +75,7 @@ impl Monitor {
         Ok(Self { stream, listener })
     }
 
-    /// Ends it, and says what was told meanwhile.
+    /// Ends the recording, and returns the commands.
     pub(crate) fn end(self) -> Result<Vec<Told>> {
         self.stream.shutdown(Shutdown::Both)?;
         let lines = self
@@ -86,13 +86,14 @@ impl Monitor {
     }
 }
 
-/// `redis://user:password@address`.
+/// The password and the address in `redis://user:password@address`.
 fn login(url: &str) -> Option<(&str, &str)> {
     let (login, address) = url.strip_prefix("redis://")?.split_once('@')?;
     Some((login.split_once(':')?.1, address))
 }
 
-/// `+1700000000.123456 [0 127.0.0.1:1] "FCALL" "name"`, with `lua` where the client would stand.
+/// Parses `+1700000000.123456 [0 127.0.0.1:1] "FCALL" "name"`. A command of a function has `lua` in
+/// place of the client's address.
 fn parse(line: &str) -> Option<Told> {
     let (time, rest) = line.strip_prefix('+')?.split_once(" [")?;
     let (seconds, micros) = time.split_once('.')?;
@@ -104,7 +105,7 @@ fn parse(line: &str) -> Option<Told> {
     })
 }
 
-/// Arguments in quotes between spaces, with the escapes of C.
+/// Parses quoted arguments, which are separated by spaces and have the escapes of C.
 fn quoted(text: &str) -> Option<Vec<Vec<u8>>> {
     let mut args = Vec::new();
     let mut letters = text.bytes();

@@ -1,4 +1,4 @@
-//! Numbers as figures: no count here comes near the 2^53 up to which a double is exact.
+//! Converts numbers to figures. No count here comes near 2^53, up to which a double is exact.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// How many a second.
+/// The number of things a second.
 pub(crate) fn per_second(count: u64, took: Duration) -> f64 {
     float(count) / took.as_secs_f64().max(1e-9)
 }
 
-/// Microseconds for each.
+/// The number of microseconds for each thing.
 pub(crate) fn micros_each(seconds: f64, count: u64) -> f64 {
     seconds * 1e6 / float(count.max(1))
 }
 
-/// The middle of the values; `None` of none.
+/// The median of the values; `None` without values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -31,7 +31,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     })
 }
 
-/// The value below which this share of the sorted values lies; `None` of none.
+/// The value below which this share of the sorted values lies; `None` without values.
 pub(crate) fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
     let place = (sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?);
     sorted.get(place).copied()

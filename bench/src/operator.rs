@@ -1,4 +1,4 @@
-//! A store, asked by its operator.
+//! A client that queries a store as its operator.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,34 @@ use shared::contract::event::{Event, OrderCompleted};
 use stack::credentials::User;
 use stack::redis::RedisServer;
 
-/// Entries that are added with one round trip.
+/// The number of entries that are added in one round trip.
 const ADD_BATCH: usize = 1_000;
-/// Keys that are looked at with one round trip.
+/// The number of keys that are read in one round trip.
 const SCAN_COUNT: &str = "1000";
 
-/// A connection that may do everything, and a record of what was asked over it.
+/// A connection that may do everything, and a count of the commands that were sent over it.
 pub(crate) struct Operator {
     url: String,
     connection: Connection,
     asked: BTreeMap<String, u64>,
 }
 
-/// How far a group has come.
+/// The position of a group in its stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GroupLag {
     /// The newest entry of the stream.
     pub(crate) newest: String,
-    /// The newest entry that was given to a consumer.
+    /// The newest entry that was delivered to a consumer.
     pub(crate) delivered: String,
-    /// Entries that were given to a consumer and are not acknowledged.
+    /// The number of entries that were delivered and are not acknowledged.
     pub(crate) pending: u64,
 }
 
-/// Every command that a store was told, by its name in small letters.
+/// The number of calls of each command, by its name in small letters.
 pub(crate) type Calls = BTreeMap<String, u64>;
 
 impl GroupLag {
-    /// Whether there is nothing left.
+    /// Whether every entry is delivered and acknowledged.
     pub(crate) fn is_settled(&self) -> bool {
         self.pending == 0 && self.newest == self.delivered
     }
@@ -63,7 +63,7 @@ impl Operator {
         Ok(redis::Client::open(self.url.as_str())?.get_connection()?)
     }
 
-    /// Asks something.
+    /// Sends a command and returns its answer.
     pub(crate) fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> Result<T> {
         let name = words.first().context("nothing is asked")?;
         *self.asked.entry(name.to_ascii_lowercase()).or_default() += 1;
@@ -79,7 +79,7 @@ impl Operator {
         self.ask(&["CONFIG", "SET", name, value])
     }
 
-    /// A part of what the server says about itself.
+    /// A section of `INFO`.
     pub(crate) fn info(&mut self, part: &str) -> Result<BTreeMap<String, String>> {
         let text: String = self.ask(&["INFO", part])?;
         let lines = text.lines().filter_map(|line| line.trim().split_once(':'));
@@ -88,8 +88,8 @@ impl Operator {
             .collect())
     }
 
-    /// What the server is and where it has its memory from: that of the C library costs it far more
-    /// time than jemalloc.
+    /// The server program and its memory allocator: with the allocator of the C library a server
+    /// takes far more time than with jemalloc.
     pub(crate) fn program(&mut self) -> Result<String> {
         let (server, memory) = (self.info("server")?, self.info("memory")?);
         let version =
@@ -103,7 +103,7 @@ impl Operator {
         Ok(format!("{program}, {allocator}"))
     }
 
-    /// A number the server says about itself; 0 where it does not know it.
+    /// A number from `INFO`; 0 if the server does not have it.
     pub(crate) fn number(&mut self, part: &str, name: &str) -> Result<u64> {
         let info = self.info(part)?;
         Ok(info
@@ -119,8 +119,8 @@ impl Operator {
         Ok(())
     }
 
-    /// The calls since then, without those of this connection. A command with a second word is
-    /// counted under its first.
+    /// The calls since `reset_calls`, without those of this connection. A command of two words is
+    /// counted under the first word.
     pub(crate) fn calls(&mut self) -> Result<Calls> {
         let asked = self.asked.clone();
         let mut calls = Calls::new();
@@ -139,7 +139,7 @@ impl Operator {
         Ok(calls)
     }
 
-    /// How far the group of an event has come; nothing while there is no group.
+    /// The position of the group of an event; `None` while the group does not exist.
     pub(crate) fn lag<E: Event>(&mut self) -> Result<Option<GroupLag>> {
         self.lag_at::<E>(E::STREAM)
     }
@@ -161,7 +161,7 @@ impl Operator {
         }))
     }
 
-    /// Adds events as if payments had been paid.
+    /// Adds events as payments does when it pays orders.
     pub(crate) fn emit(&mut self, events: impl Iterator<Item = OrderCompleted>) -> Result<()> {
         let mut events = events.peekable();
         while events.peek().is_some() {
@@ -179,8 +179,9 @@ impl Operator {
         Ok(())
     }
 
-    /// Bytes that all keys take with everything in them, but for these. What the server uses beside
-    /// its keys comes and goes by more than an order takes.
+    /// The bytes that all keys take with their content, except the keys in `without`. The memory
+    /// that the server uses beside its keys changes by more than an order takes, so it is not
+    /// counted.
     pub(crate) fn memory(&mut self, without: &[&str]) -> Result<u64> {
         let (mut total, mut cursor) = (0, 0_u64);
         loop {
@@ -208,7 +209,7 @@ fn field(map: &BTreeMap<String, Value>, name: &str) -> Option<String> {
     String::from_redis_value_ref(map.get(name)?).ok()
 }
 
-/// `calls=12,usec=...`
+/// The number of calls in `calls=12,usec=...`.
 fn calls_in(line: &str) -> Option<u64> {
     line.strip_prefix("calls=")?.split(',').next()?.parse().ok()
 }

@@ -1,11 +1,11 @@
-//! What the bench is asked to do.
+//! The command line of the bench.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// More than the timer of one thread keeps up with, in requests a second.
+/// The highest rate in requests a second. The timer of one thread does not keep up with more.
 const MAX_RATE: u32 = 100_000;
 
 /// The command line.
@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
 }
 
-/// What the bench starts itself as, beside itself.
+/// The helpers that the bench starts from its own program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Helper {
     /// Answer every request with the same bytes (used by this program itself).
@@ -40,34 +40,34 @@ pub(crate) struct Options {
     /// About a minute instead of several, and less exact
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only these, between commas; without it everything but `scale`
+    /// Measure only these, separated by commas [default: everything except `scale`]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Measure>,
-    /// How often everything is measured; medians are shown
+    /// The number of rounds; the table shows their medians
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub(crate) rounds: u8,
-    /// Also build this revision, interleave the two, and show what became worse
+    /// Also build this revision, measure both in turn, and show which figures became worse
     #[arg(long, value_name = "REV")]
     pub(crate) compare: Option<String>,
     /// Write everything that was measured to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// How often both stores write to disk; `e2e` measures `always` besides
+    /// How often both stores write to disk; `e2e` also measures `always`
     #[arg(long, value_enum, default_value_t = Fsync::Everysec)]
     pub(crate) fsync: Fsync,
     /// A setting of the services, NAME=VALUE; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) env: Vec<(String, String)>,
-    /// Leave out what the machine allows; two revisions are compared without it anyway
+    /// Do not measure the limits of the machine; with --compare they are never measured
     #[arg(long)]
     no_limits: bool,
-    /// Seconds of each measurement of HTTP
+    /// The length of each measurement of HTTP in seconds
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// Orders of the whole choreography
+    /// The number of orders of the whole choreography
     #[arg(long)]
     orders: Option<u32>,
-    /// Sizes of the piles of events that are drained, between commas
+    /// The sizes of the piles of events that are drained, separated by commas
     #[arg(long, value_delimiter = ',')]
     piles: Vec<u32>,
     /// Requests a second of the open-loop measurements
@@ -94,8 +94,8 @@ pub(crate) enum Measure {
     Drain,
     /// From a paid order to its stock, at a light load
     Latency,
-    /// The whole choreography on partitions, clusters and replicas, beside one of everything; only if
-    /// it is named, about two minutes more
+    /// The whole choreography with partitions, clusters and replicas, beside the system without
+    /// them. Measured only if it is named; takes about two more minutes
     Scale,
 }
 
@@ -119,34 +119,34 @@ impl Fsync {
 }
 
 impl Options {
-    /// Whether this is to be measured.
+    /// Whether this measurement is chosen.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
         let unasked = self.only.is_empty() && measure != Measure::Scale;
         unasked || self.only.contains(&measure)
     }
 
-    /// Whether one of these is to be measured.
+    /// Whether one of these measurements is chosen.
     pub(crate) fn wants_any(&self, measures: &[Measure]) -> bool {
         measures.iter().any(|&measure| self.wants(measure))
     }
 
-    /// Whether it is measured what the machine allows.
+    /// Whether the limits of the machine are measured.
     pub(crate) fn limits(&self) -> bool {
         !self.no_limits && self.compare.is_none()
     }
 
-    /// How long HTTP is measured with one number of connections.
+    /// The length of a measurement of HTTP with one number of connections.
     pub(crate) fn http_time(&self) -> Duration {
         let seconds = self.seconds.unwrap_or(if self.quick { 1.0 } else { 6.0 });
         Duration::from_secs_f64(seconds.clamp(0.05, 600.0))
     }
 
-    /// How long idle processes are watched.
+    /// The time for which idle processes are watched.
     pub(crate) fn idle_time(&self) -> Duration {
         self.http_time().mul_f64(2.0)
     }
 
-    /// Orders of the whole choreography.
+    /// The number of orders of the whole choreography.
     pub(crate) fn orders(&self) -> u64 {
         u64::from(
             self.orders
@@ -154,7 +154,7 @@ impl Options {
         )
     }
 
-    /// Orders of each shape of the system.
+    /// The number of orders of each shape of the system.
     pub(crate) fn scale_orders(&self) -> u64 {
         u64::from(
             self.orders
@@ -162,12 +162,12 @@ impl Options {
         )
     }
 
-    /// How long each shape of the system is watched, at rest and at a light load.
+    /// The time for which each shape of the system is watched, at rest and at a light load.
     pub(crate) fn scale_time(&self) -> Duration {
         self.http_time().mul_f64(0.5)
     }
 
-    /// Sizes of the piles that are drained.
+    /// The sizes of the piles of events that are drained.
     pub(crate) fn piles(&self) -> Vec<u64> {
         let usual: &[u32] = if self.quick {
             &[20_000]

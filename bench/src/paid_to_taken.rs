@@ -1,4 +1,4 @@
-//! From a paid order to its stock, read from what both stores are told.
+//! The times from paying an order to taking its stock, from the recorded commands of both stores.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,14 @@ use shared::contract::event::{Event, OrderCompleted};
 use crate::monitor::Told;
 use crate::number::float;
 
-/// The stream that a movement of stock is written to; an id follows.
+/// The beginning of the key of a ledger, to which a movement of stock is written. The product id
+/// follows.
 pub(crate) const MOVEMENTS: &str = "movements";
 const ID: &str = "order_id";
 const SALE: &str = "sale";
 
-/// From the event about each order to the movement of its stock, in microseconds, sorted. Of events
-/// that were repeated the first counts, and of movements the only one.
+/// The times from the event of each order to the movement of its stock, in microseconds, sorted. If
+/// an event was repeated, the first one counts.
 pub(crate) fn from_paid_to_taken(payments: &[Told], inventory: &[Told]) -> Vec<f64> {
     let paid = first_adds(payments, OrderCompleted::STREAM);
     let taken = inventory.iter().filter(|told| told.adds_to(MOVEMENTS));
@@ -26,7 +27,8 @@ pub(crate) fn from_paid_to_taken(payments: &[Told], inventory: &[Told]) -> Vec<f
     waits
 }
 
-/// When each order was first told to streams whose key begins so, in microseconds since the epoch.
+/// The time of the first entry of each order in the streams whose keys begin with `stream`, in
+/// microseconds since the epoch.
 pub(crate) fn first_adds<'a>(told: &'a [Told], stream: &str) -> HashMap<&'a [u8], u64> {
     let mut adds = HashMap::new();
     for told in told.iter().filter(|told| told.adds_to(stream)) {
@@ -38,7 +40,7 @@ pub(crate) fn first_adds<'a>(told: &'a [Told], stream: &str) -> HashMap<&'a [u8]
     adds
 }
 
-/// The order that an event has in a field of its own, and a sale as its last word.
+/// The order id of an entry. An event has it in a field of its own, a sale as its last word.
 fn order_of(told: &Told) -> Option<&[u8]> {
     let field = |name: &str| {
         let place = told.args.iter().position(|arg| arg == name.as_bytes())?;

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The report of a run, for people and for programs.
 
 use std::fmt::Write as _;
 
@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use crate::figure::{Bare, Better, Limit, NOISY_CORES, Row};
 
-/// A run with all its rounds.
+/// The results of all rounds of a revision.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) revision: String,
-    /// The program behind both stores.
+    /// The server program of both stores.
     pub(crate) store: String,
     pub(crate) cores: usize,
     pub(crate) fsync: &'static str,
-    /// Whether the services were built as they are released.
+    /// Whether the services are release builds.
     pub(crate) release: bool,
     pub(crate) rounds: usize,
     pub(crate) figures: Vec<Row>,
 }
 
 impl Report {
-    /// A table: each figure, and beside it how much of the limit it is.
+    /// The table of all figures, each with its ratios to its limits.
     pub(crate) fn table(&self) -> String {
         let width = self
             .figures
@@ -62,7 +62,7 @@ impl Report {
         table
     }
 
-    /// How to read the table, and what it comes to.
+    /// The explanation of the table, and the verdict.
     pub(crate) fn legend(&self) -> String {
         let Self { figures, .. } = self;
         let has = |bare: Bare| {
@@ -80,8 +80,8 @@ impl Report {
         legend
     }
 
-    /// One sentence. Without another revision beside it, a run can only say how near to its limits it is
-    /// and whether it was left alone.
+    /// The verdict in one sentence. Without another revision to compare with, it can only say how
+    /// near the figures are to their limits, and whether other processes disturbed them.
     fn verdict(&self) -> String {
         let whole = self.figures.iter().filter(|row| !row.part);
         let limits = whole.flat_map(|row| row.limits.iter().map(move |limit| (limit, row)));
@@ -117,7 +117,7 @@ impl Report {
             .count()
     }
 
-    /// What keeps these figures from being worth much.
+    /// The reasons for which these figures mean little.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let noisy = self.noisy();
         let mut warnings = Vec::new();
@@ -141,7 +141,7 @@ impl Report {
     }
 }
 
-/// Three digits that matter, and marks between thousands.
+/// A number with three significant digits, and with commas between thousands.
 pub(crate) fn number(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,

@@ -1,4 +1,4 @@
-//! Another revision of the project, built beside this one.
+//! Builds another revision of the project beside this one.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,17 +7,17 @@ use anyhow::{Context, Result, ensure};
 use stack::binaries::{Binaries, Build};
 use stack::project;
 
-/// Letters of a commit in names.
+/// The number of letters of a commit in names.
 const SHORT: usize = 12;
 
-/// The commit that is checked out, marked where the tree differs from it.
+/// The commit that is checked out, with a mark if the tree differs from it.
 pub(crate) fn current() -> String {
     let described = git(&["describe", "--always", "--dirty", "--abbrev=12"]);
     described.unwrap_or_else(|_| "unknown".to_owned())
 }
 
-/// Checks a revision out below the data folder and builds it, unless that was done before. Its
-/// services are started by the `stack` of `ours`.
+/// Checks a revision out below the data folder and builds it, unless it was built before. The
+/// `stack` of `ours` starts its services.
 pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries)> {
     let commit = git(&[
         "rev-parse",
@@ -29,7 +29,7 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
     let folder = project::data_dir().join("bench");
     let tree = folder.join(&short);
     if !tree.join("Cargo.toml").is_file() {
-        // By force, because git still knows a folder that was removed by hand.
+        // By force, because git may still list a folder that was removed by hand.
         git(&[
             "worktree",
             "add",
@@ -39,7 +39,7 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
             &commit,
         ])?;
     }
-    // Built as this program is, or the two could not be compared.
+    // The profile of this program, so that the two revisions can be compared.
     let (release, profile) = if cfg!(debug_assertions) {
         (false, "dev")
     } else {
@@ -47,7 +47,7 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
     };
     let kept = folder.join(format!("{short}-{profile}"));
     if !kept.join("payments").is_file() {
-        // All revisions share what they are built from; their programs are kept apart.
+        // All revisions share a target folder. Their programs are copied out of it.
         let built = Build {
             release,
             progress: true,

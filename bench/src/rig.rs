@@ -1,5 +1,5 @@
-//! A running system that is measured: its stores single, with replicas or clusters, partitioned or not,
-//! and one or more processes of each role.
+//! The running system that is measured. Its stores are single servers, primaries with replicas, or
+//! clusters, with or without partitions. It has one or more processes of each role.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,14 +27,14 @@ pub(crate) use shards::{Shards, Usage, heard};
 mod shape;
 mod shards;
 
-/// How long the system may take to come to rest.
+/// The longest time for the system to come to rest.
 const REST_LIMIT: Duration = Duration::from_mins(5);
-/// The pause between two looks at a system that works.
+/// The pause between two looks at the working system.
 pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 /// The system, with clients for all servers of its stores.
 pub(crate) struct Rig {
-    // Dropped before the runtime, which its start needed.
+    // Dropped before the runtime, on which it was started.
     pub(crate) system: System,
     pub(crate) inventory: Shards,
     pub(crate) payments: Shards,
@@ -77,7 +77,7 @@ impl Rig {
         let mut builder = System::builder()
             .binaries(binaries.clone())
             .topology(shape.topology);
-        // Lines about each order would measure their reader, which is this program.
+        // With a log line for each order, the bench would also measure its own reading of the log.
         for (name, value) in [("RUST_LOG", "warn")].iter().chain(settings) {
             if !options.env.iter().any(|(given, _)| given == name) {
                 builder = builder.env(name, value);
@@ -105,7 +105,7 @@ impl Rig {
         };
         rig.fsync(options.fsync.word())?;
         for store in [&mut rig.inventory, &mut rig.payments] {
-            // A rewrite of the file would fall into one measurement and not into the other.
+            // A rewrite of the append-only file would disturb some measurements and not others.
             store.configure("auto-aof-rewrite-percentage", "0")?;
         }
         Ok(rig)
@@ -117,7 +117,7 @@ impl Rig {
         self.payments.configure("appendfsync", word)
     }
 
-    /// Every process: services under names such as `payments serve 2`, and servers of stores.
+    /// All processes: services, with names such as `payments serve 2`, and servers of stores.
     pub(crate) fn group(&self) -> Group {
         let process = |name: String| {
             let pid = self.system.process(&name).pid();
@@ -128,7 +128,7 @@ impl Rig {
         Group::new(services.chain(servers))
     }
 
-    /// The program that starts children which cannot outlive this one.
+    /// The `stack` program, which starts children that cannot outlive this process.
     pub(crate) fn stack(&self) -> &Path {
         &self.binaries.stack
     }
@@ -143,12 +143,13 @@ impl Rig {
         address(&self.system.inventory_url())
     }
 
-    /// Puts products up for sale.
+    /// Creates products.
     pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
         catalogue::create(self.inventory_address()?, count)
     }
 
-    /// Orders of one piece of these products in turn, at all processes that take orders.
+    /// A load of orders for one piece each of these products in turn, shared out among all
+    /// processes of `payments serve`.
     pub(crate) fn orders(
         &self,
         products: &[ProductId],
@@ -174,15 +175,15 @@ impl Rig {
         Ok(())
     }
 
-    /// Looks in the order in which an order travels: a step that has come to rest makes no more work for
-    /// the next one.
+    /// Whether the system is at rest. It looks at the steps in the order in which an order passes
+    /// them: a step at rest makes no more work for the next one.
     fn rests(&mut self) -> Result<bool> {
         Ok(self.payments.due()? == 0
             && self.payments.is_settled::<OrderCompleted>()?
             && self.inventory.is_settled::<RefundOrder>()?)
     }
 
-    /// The pieces that are gone of these products. An event that was set aside is an error.
+    /// The number of sold pieces of these products. A dead letter is an error.
     pub(crate) fn sold(&mut self, products: &[ProductId]) -> Result<u64> {
         for store in [&mut self.inventory, &mut self.payments] {
             let letters = store.dead_letters()?;
@@ -215,7 +216,7 @@ impl Rig {
     }
 }
 
-/// The servers of a store, and the one that each partition is on.
+/// The servers of a store, and the server of each partition.
 async fn shards_of(system: &System, owner: Owner, partitions: Partitions) -> Result<Shards> {
     let store = system.store(owner);
     let mut homes = Vec::new();

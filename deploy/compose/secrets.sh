@@ -1,18 +1,20 @@
 #!/bin/sh
-# Gives both stores their passwords and every container the ones it needs, and only those. Runs once at each start, in the
-# image of the stores, as root without network. What it finds it keeps, so a second run changes no password.
+# Makes the passwords of both stores, and gives every container only those that it needs. It runs
+# once at each start, in the image of the stores, as root without network. It keeps the passwords
+# that it finds, so a second run changes no password.
 #
-#   /volumes/<store>-config    for one store: how it starts, redis.conf, its users, the passwords of its users
+#   /volumes/<store>-config    for one store: start-store.sh, redis.conf, users, passwords of users
 #   /volumes/<store>-data      for one store: its append-only file
-#   /volumes/<service>-urls    for one service: where both stores are, with its own password for each
+#   /volumes/<service>-urls    for one service: the URLs of both stores, with its own passwords
 set -eu
 umask 077
 
 # The user and group of every other container.
 readonly RUN_AS=10001
 
-# write FILE MODE: the content comes from stdin. The rename at the end leaves the old file or the new one, never half of one.
-# Root stays the owner, so the containers read the file through their group and cannot change it.
+# write FILE MODE: writes stdin to FILE. A crash leaves the old file or the new one, because the
+# rename comes last. Root stays the owner, so the containers can read the file through their group
+# and cannot change it.
 write() {
     cat >"$1.new"
     chgrp "$RUN_AS" "$1.new"
@@ -20,8 +22,9 @@ write() {
     mv "$1.new" "$1"
 }
 
-# password STORE USER: prints it, and makes it first if there is none. Letters and digits need no quoting in an ACL file or
-# a URL. Inside the store's container only the operator's can be read, for the health check; the others stand in users.acl.
+# password STORE USER: prints the password, and makes it first if it does not exist. Letters and
+# digits need no quoting in an ACL file or a URL. The container of a store can read only the file of
+# the operator's password, which the health check uses. The others are in users.acl.
 password() {
     file=/volumes/$1-config/$2-password
     mode=0600
@@ -34,15 +37,15 @@ password() {
     cat "$file"
 }
 
-# The commands for sed that add to the users of a store what they need beside them in one with partitions.
+# Prints sed commands that give the users of a store the further rights for partitions.
 partitions() {
     if [ -n "${PARTITIONS:-}" ]; then
         sed -n 's/^user \([a-z]*\) \(.*\)$/s|^user \1 .*|\& \2|/p' /deploy/acl/partitions.acl
     fi
 }
 
-# The templates are commented, and a server accepts no comments in a file of users. The passwords reach sed through stdin
-# because arguments are visible in the process list.
+# Prints the ACL file of a store. It removes the comments of the template, because a server refuses
+# them. The passwords reach sed through stdin, because the process list shows arguments.
 users() {
     inventory=$(password "$1" inventory)
     payments=$(password "$1" payments)
@@ -62,10 +65,12 @@ for directory in /volumes/*-config /volumes/*-urls; do
     chmod 0750 "$directory"
 done
 
-# Each value stands in a variable before it is written: a failure on the left of a pipe would go unnoticed.
+# Each value goes into a variable before it is written, because `sh` ignores a failure on the left
+# side of a pipe.
 for store in inventory payments; do
     chown "$RUN_AS:$RUN_AS" "/volumes/$store-data"
-    # A copy, not a mount: a checkout whose files only their owner may read works too.
+    # The files are copied and not mounted, so that a checkout works whose files only its owner
+    # reads.
     write "/volumes/$store-config/redis.conf" 0640 </deploy/redis.conf
     write "/volumes/$store-config/start-store.sh" 0640 </deploy/start-store.sh
     users=$(users "$store")

@@ -1,5 +1,5 @@
-//! What can happen to the append-only file of a store that is down: its tail is lost, or an old
-//! copy takes its place.
+//! Damages the append-only file of a store that is down: cuts off its end, or replaces it by a
+//! backup.
 
 use std::fs;
 use std::fs::OpenOptions;
@@ -11,20 +11,21 @@ use stack::redis::RedisServer;
 
 use crate::proxy::Protocol;
 
-/// Where Redis keeps the parts of the file.
+/// The folder in which Redis keeps the parts of the file.
 const FOLDER: &str = "appendonlydir";
 const MANIFEST: &str = "appendonly.aof.manifest";
-/// What a mark of time begins with.
+/// The beginning of a time mark in the file.
 const MARK: &str = "#TS:";
 
-/// How much of the tail is lost.
+/// How much is cut off the end of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// This number of bytes at the end.
     Bytes(u64),
     /// Everything from this byte of the newest part on.
     At(u64),
-    /// What was written in this number of seconds before the last mark of time, and after the mark.
+    /// Everything that was written in this number of seconds before the last time mark, and after
+    /// the mark.
     Seconds(u64),
 }
 
@@ -33,11 +34,11 @@ pub enum Cut {
 pub struct Lost {
     /// The length of what is left of the newest part.
     pub kept: u64,
-    /// How many bytes are gone.
+    /// The number of bytes that were cut off.
     pub bytes: u64,
 }
 
-/// Cuts the tail off the newest part of the append-only file. A crash of the machine does so with
+/// Cuts the end off the newest part of the append-only file, as a crash of the machine does with
 /// weaker settings than the shipped ones. The server must be down.
 pub fn cut_tail(store: &RedisServer, cut: Cut) -> Result<Lost> {
     ensure_down(store)?;
@@ -69,7 +70,7 @@ pub fn newest_part(store: &RedisServer) -> Result<PathBuf> {
     Ok(folder.join(newest.1))
 }
 
-/// Copies the data of a store, which may run, into the new folder `into`: a backup.
+/// Makes a backup: copies the data of a store into the new folder `into`. The store may run.
 pub fn back_up(store: &RedisServer, into: &Path) -> Result<()> {
     copy(&store.dir().join(FOLDER), into)
 }
@@ -88,7 +89,7 @@ fn ensure_down(store: &RedisServer) -> Result<()> {
     Ok(())
 }
 
-/// Number and name of an increment, by its line in the manifest.
+/// The number and name of an incremental part, from its line in the manifest.
 fn increment(line: &str) -> Option<(u64, String)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
@@ -99,8 +100,9 @@ fn increment(line: &str) -> Option<(u64, String)> {
     }
 }
 
-/// The offset of the first mark of time in the last `seconds`. A mark that is farther from the last
-/// one than that ends the search, also when a clock that jumped has put it into the future.
+/// The offset of the first time mark within the last `seconds`. The search goes back from the last
+/// mark, and ends at the first mark that is farther away. That may also be a mark in the future,
+/// which a clock that jumped has left.
 fn end_before(bytes: &[u8], seconds: u64) -> u64 {
     let (mut at, mut marks) = (0, Vec::new());
     while let Some(command) = Protocol::Redis.request(&bytes[at..], false) {
@@ -124,7 +126,7 @@ fn end_before(bytes: &[u8], seconds: u64) -> u64 {
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let context = || format!("cannot copy {} to {}", from.display(), to.display());
     fs::create_dir_all(to).with_context(context)?;
-    // The manifest first: parts that it does not name yet are not needed.
+    // The manifest is copied first: the backup does not need parts that the server adds later.
     fs::copy(from.join(MANIFEST), to.join(MANIFEST)).with_context(context)?;
     for entry in fs::read_dir(from).with_context(context)? {
         let entry = entry?;

@@ -1,8 +1,9 @@
-//! All or nothing: a function on a store, or with arguments, that are not as they should be.
+//! All or nothing: calls a function with wrong arguments, or on a store with wrong content.
 //!
-//! A Lua error does not undo the writes before it, so a function has to find out everything before it
-//! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the function,
-//! and compares the dumps of the whole store. A function that answers an error must have changed nothing.
+//! A Lua error does not undo the writes before it, so a function has to check everything before it
+//! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the
+//! function, and compares the whole store before and after. A function that answers an error must
+//! have changed nothing.
 
 use futures_util::future::join_all;
 use odd::{NUMBERS, TYPES};
@@ -22,11 +23,12 @@ mod missing;
 mod odd;
 mod subject;
 
-/// The most digits of a whole number that Lua knows exactly, and of a number to which Redis can still add.
+/// The most digits of a whole number that Lua keeps exactly, and of a number to which Redis can
+/// still add.
 const DIGITS: usize = 15;
 const SUM_DIGITS: usize = 18;
 
-/// Each key with a fingerprint of everything in it, in one step.
+/// Answers each key with a fingerprint of its content, in one step.
 const FINGERPRINTS: &str = r"
 local found = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -44,21 +46,21 @@ pub struct SpoilRig<'a> {
     pub private: &'a PrivateStore,
     /// The same server as the service sees it.
     pub store: &'a Store,
-    /// What is in the store.
+    /// The content of the store before each call: the dump of each key.
     pub baseline: BTreeMap<String, Vec<u8>>,
     /// The type that a key has.
     pub type_of: fn(&str) -> &'static str,
 }
 
 impl SpoilRig<'_> {
-    /// Tries everything on each call. Tells of it, and answers how many calls there were with wrong
-    /// types, and how many others.
+    /// Spoils every part of each call and of its store. Reports about it, and answers the numbers
+    /// of calls: those with keys of wrong types, and all others.
     ///
     /// # Panics
     ///
-    /// When a call did a part of what it does, or took what it has to refuse.
+    /// When a call changed only a part, or did not refuse what it has to refuse.
     pub async fn spoil_everything(&self, suite: &str, subjects: &[Subject]) -> (Tally, Tally) {
-        // What is tested here is not the disk.
+        // This test is not about the disk, so the store does not wait for it.
         self.run(
             Command::new("CONFIG")
                 .arg("SET")
@@ -73,7 +75,7 @@ impl SpoilRig<'_> {
             others += self.wrong_counts(subject).await;
             others += self.missing_fields(subject).await;
         }
-        // Around the capture of output, like what the twins tell.
+        // Written past the test harness, which captures `print!`.
         let _ = writeln!(
             std::io::stderr(),
             "{suite}: all or nothing in {types} with keys of wrong types, and in {others} with odd \
@@ -82,8 +84,8 @@ impl SpoilRig<'_> {
         (types, others)
     }
 
-    /// Replaces each key of the call by something of every other type. The call has to be refused;
-    /// without an optional key it has to do all the rest.
+    /// Replaces each key of the call by a value of every other type. The call has to be refused. If
+    /// the key is optional, the call has to do all the rest.
     async fn wrong_types(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject {
@@ -133,7 +135,7 @@ impl SpoilRig<'_> {
         tally
     }
 
-    /// Puts other texts where numbers should stand, in arguments and in the store. What is no whole
+    /// Replaces numbers by other texts, in arguments and in the store. A text that is not a whole
     /// number has to be refused.
     async fn odd_numbers(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
@@ -211,7 +213,8 @@ impl SpoilRig<'_> {
             .await
     }
 
-    /// Makes a call, and answers its reply and the keys that it changed: none, if it failed.
+    /// Makes a call, and answers its reply and the keys that it changed. A call that failed must
+    /// have changed no key.
     async fn observe(
         &self,
         invocation: &Invocation,
@@ -224,7 +227,7 @@ impl SpoilRig<'_> {
         tally.cases += 1;
         if reply.is_err() {
             tally.refused += 1;
-            // Only an answer of the server counts: the others say nothing of what happened.
+            // Only an answer of the server counts: after a timeout the outcome is unknown.
             assert!(
                 !format!("{reply:?}").to_lowercase().contains("timeout"),
                 "{what}: {reply:?}"
@@ -261,7 +264,7 @@ impl SpoilRig<'_> {
     }
 }
 
-/// The keys that are in one of them only, or not the same in both.
+/// The keys that only one of them has, or whose fingerprints differ.
 fn changes(before: &Fingerprints, after: &Fingerprints) -> BTreeSet<String> {
     let keys = before.keys().chain(after.keys());
     keys.filter(|key| before.get(*key) != after.get(*key))

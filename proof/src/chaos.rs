@@ -1,15 +1,18 @@
 //! The chaos harness runs the real system under load, injects faults of every kind, and then checks
 //! whether the promise held.
 //!
-//! One seed decides what the clients want, which faults happen, and when. It does not decide how the
-//! threads of a dozen processes interleave. So a seed replays a plan and not an instant.
+//! One seed decides what the clients want, which faults happen, and when. It does not decide how
+//! the threads of a dozen processes interleave. So the same seed draws the same plan again, but the
+//! run does not repeat instant by instant.
 //!
-//! - [`profiles`](Scale) says how much is done on which settings, [`figures`](Figure) counts it.
-//! - `plan` draws the faults and `inject` does them; `load` are the clients, `history` is what they
-//!   saw.
-//! - `watch` looks at both stores during the run; `heal` measures the time until all is well again.
-//! - `checker` holds the history against the stores. It shares no code with the services.
-//! - `run` puts these together, `report` tells.
+//! - [`profiles`](Scale) are the parts of a run: settings, durations and planned numbers.
+//!   [`figures`](Figure) counts what was done.
+//! - `plan` draws the faults and `inject` does them. `load` are the clients, and `history` records
+//!   what they asked and were answered.
+//! - `watch` checks both stores during the run. `heal` measures the time from the last fault until
+//!   the system is ready and drained.
+//! - `checker` compares the history with the stores. It shares no code with the services.
+//! - `run` puts these together, and `report` prints the result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,15 +50,16 @@ pub struct Options {
     pub scale: Scale,
     /// Only the profile of this name.
     pub only: Option<String>,
-    /// Where histories and logs are kept; otherwise only those of a run that failed are.
+    /// The folder in which all histories and logs are kept. Without it, only those of a failed
+    /// profile are kept, in a temporary folder.
     pub keep_in: Option<PathBuf>,
     /// The services.
     pub binaries: Binaries,
-    /// Gets each line that is told.
+    /// Gets each line of the report.
     pub say: Say,
 }
 
-/// Runs every profile and tells about it. Answers whether everything held.
+/// Runs every profile and reports about it. Answers whether every rule held.
 pub async fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
     let Options {
@@ -70,7 +74,7 @@ pub async fn run(options: Options) -> Result<bool> {
     let wanted =
         |profile: &profiles::Profile| only.as_deref().is_none_or(|name| name == profile.name);
     let (mut held, mut planned, mut seen) = (true, Figures::default(), Figures::default());
-    // Every profile draws from a generator of its own, whether the others run or not.
+    // Every profile has a generator of its own. So `--profile` draws the same plan as a full run.
     let mut random = Rng::with_seed(seed);
     let profiles: Vec<(profiles::Profile, Rng)> = scale
         .profiles()

@@ -1,9 +1,10 @@
-//! A log that ends in the middle of what a function wrote.
+//! Append-only files that end in the middle of what a function wrote.
 //!
-//! A server that dies while it writes leaves the beginning of it. [`LogLoader`] is a second server, with
-//! the configuration that is deployed, which reads such a beginning: a cut at every byte of what
-//! one call appended, or, where that is much, at every byte near the border of two commands and at
-//! random others. Afterwards all of the call is there, or none of it.
+//! A server that dies while it writes leaves only the beginning of a write. [`LogLoader`] is a
+//! second server with the deployed configuration. It reads the file of a call, cut at every byte
+//! that the call appended. If the call appended more than `CUT_EVERYWHERE` bytes, it is cut near
+//! the start of each command and at random other bytes. After each cut, the server has to have all
+//! of the call or none of it.
 
 use std::fs;
 use std::io::Write;
@@ -27,30 +28,32 @@ use crate::twin::snapshot::{Snapshot, read_all};
 
 /// A log of up to this number of bytes is cut at each byte, unless `CUT_EVERYWHERE` says otherwise.
 const CUT_EVERYWHERE: usize = 1_200;
-/// A longer log is cut within `NEAR` bytes of the start of each command, and at `SAMPLE` random other bytes.
+/// A longer log is cut within `NEAR` bytes of the start of each command, and at `SAMPLE` random
+/// other bytes.
 const NEAR: usize = 3;
 const SAMPLE: usize = 250;
-/// Some servers exit when a log is cut, and have to be started again for each cut. There, only every
-/// `COSTLY_STEP`-th offset is tried.
+/// Some servers exit when a log is cut, and have to be started again for each cut. For them only
+/// every `COSTLY_STEP`-th offset is tried.
 const COSTLY_STEP: usize = 8;
-/// Cuts that are also read by a server at its start, for each call.
+/// The number of cuts of each call that a server also reads at its start.
 const STARTS: usize = 3;
-/// Files that are kept in memory, where the system has such a folder.
+/// A folder whose files are kept in memory, if the system has it.
 const MEMORY: &str = "/dev/shm";
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// A server that reads logs.
+/// A server that reads append-only files.
 pub struct LogLoader {
     process: Process,
     client: Redis,
     log: PathBuf,
     port: Port,
-    /// Whether it goes on after it was told to read a log that is cut.
+    /// Whether the server goes on after `DEBUG LOADAOF` of a cut file.
     survives: bool,
     _dir: TempDir,
 }
 
-/// The number of cuts that left none of a call and of those that left all of it, within `bytes` bytes.
+/// The cuts of `bytes` appended bytes: the number that left nothing of the call, and the number
+/// that left all of it.
 #[derive(Default)]
 struct Cuts {
     bytes: usize,
@@ -59,15 +62,15 @@ struct Cuts {
 }
 
 impl LogLoader {
-    /// Starts it.
+    /// Starts the server.
     pub async fn start(private: &PrivateStore) -> Result<Self> {
-        // Thousands of logs would keep the disk from everybody else.
+        // Thousands of files would keep the disk busy for all other tests.
         let dir = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir())?;
         let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));
         let (server, binaries) = found.await?;
         let port = ports::free()?;
         let mut args = vec![private.dir().join("redis.conf").into()];
-        // What is read here is never written, so nothing has to wait for the disk.
+        // This server only reads, so it does not have to wait for the disk.
         let options = [("--enable-debug-command", "local"), ("--appendfsync", "no")];
         args.extend(
             options
@@ -100,11 +103,11 @@ impl LogLoader {
         })
     }
 
-    /// Cuts the log of each call, and tells what was left.
+    /// Cuts the file of each call at many offsets, and reports what was left.
     ///
     /// # Panics
     ///
-    /// When a part of a call is there after a cut.
+    /// When the server has a part of a call after a cut.
     pub async fn cut_all(
         &mut self,
         bench: &SpoilRig<'_>,
@@ -114,7 +117,7 @@ impl LogLoader {
         for subject in subjects {
             let Cuts { bytes, none, all } = self.cut(bench, subject).await?;
             assert!(none > 0 && all > 0, "{none} cuts left nothing, {all} all");
-            // Around the capture of output, like what the twins tell.
+            // Written past the test harness, which captures `print!`.
             let _ = writeln!(
                 std::io::stderr(),
                 "{suite}: {} cut in {} places of {bytes} bytes: {none} times none of it, {all} all",
@@ -125,7 +128,7 @@ impl LogLoader {
         Ok(())
     }
 
-    /// Makes a call, and cuts the log of it in many places.
+    /// Makes a call, and cuts its file at many offsets.
     async fn cut(&mut self, bench: &SpoilRig<'_>, subject: &Subject) -> Result<Cuts> {
         let function = subject.invocation.function;
         let log = newest_log(bench.private.dir())?;
@@ -176,11 +179,11 @@ impl LogLoader {
         Ok(cuts)
     }
 
-    /// Reads a log in place of all it had.
+    /// Lets the server read a file in place of all its data.
     async fn read(&mut self, log: &[u8]) -> Result<Snapshot> {
         fs::write(&self.log, log)?;
-        // Some versions call a log that is cut an error here, and one ends; at a start they all go
-        // on.
+        // `DEBUG LOADAOF` of a cut file is an error for some versions, and ends one of them. At a
+        // start every version reads the file.
         if self.survives {
             let _ = self.client.run(Command::new("DEBUG").arg("LOADAOF")).await;
             self.survives = self.client.run(Command::new("PING")).await.is_ok();
@@ -199,7 +202,7 @@ impl LogLoader {
     }
 }
 
-/// The places to cut at: all from `from` on, or those that matter most.
+/// The offsets to cut at: all from `from` on, or those of `NEAR` and `SAMPLE` for a long file.
 fn offsets(log: &[u8], from: usize) -> Vec<usize> {
     let all = from..=log.len();
     let everywhere = variable("CUT_EVERYWHERE").and_then(|text| text.to_str()?.parse().ok());
@@ -218,7 +221,8 @@ fn offsets(log: &[u8], from: usize) -> Vec<usize> {
     chosen
 }
 
-/// A client that finds no server waits long before it tries again, so it is made when there is one.
+/// Connects once the server listens: a client that finds no server waits long before it tries
+/// again.
 async fn connect(port: &Port) -> Result<Redis> {
     let listens = || async {
         TcpStream::connect(("127.0.0.1", port.number()))

@@ -1,11 +1,11 @@
-//! A call of a function as plain texts, so that a test can damage it.
+//! A call of a function as plain texts, so that a test can change its keys and arguments.
 
 use shared::store::function::Call;
 
-/// The keys and arguments of one call of a function. The identity key comes first by itself.
+/// The keys and arguments of one call of a function. The identity key is added by itself.
 #[derive(Clone, Debug, Default)]
 pub struct Invocation {
-    /// The function, named as its file is.
+    /// The name of the function, which is the name of its Lua file.
     pub function: &'static str,
     /// Its keys.
     pub keys: Vec<String>,

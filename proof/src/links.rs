@@ -1,4 +1,4 @@
-//! A proxy in front of everything that each process of a system connects to.
+//! Puts a proxy on every connection from a process of a system to a store or to a service.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ pub struct Links(Arc<Mutex<State>>);
 
 struct State {
     links: Vec<Link>,
-    /// Each proxy draws from a seed of its own, which is drawn here.
+    /// Draws the seed of each proxy.
     seeds: Rng,
 }
 
@@ -27,9 +27,9 @@ struct Link {
 }
 
 impl Links {
-    /// Puts proxies on all links of the system that `builder` describes: from each process, replicas
-    /// included, to each store, and from payments to inventory's HTTP API. What the proxies do by
-    /// chance follows from the seed.
+    /// Puts proxies on all links of the system that `builder` describes: from each process
+    /// (replicas included) to each store, and from payments to inventory's HTTP API. The random
+    /// choices of the proxies follow from `seed`.
     pub fn put_into(builder: Builder, seed: u64) -> (Builder, Self) {
         let state = State {
             links: Vec::new(),

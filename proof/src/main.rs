@@ -26,8 +26,8 @@ const INTERRUPTED: u8 = 130;
 struct Chaos {
     #[command(flatten)]
     size: Size,
-    /// Draw the same load and the same faults again [default: a new one, which is shown first].
-    /// How processes and threads interleave is not drawn, so a seed replays a plan, not an instant
+    /// Draw the same load and the same faults again [default: a new seed, which is shown first].
+    /// The seed does not decide how processes and threads interleave
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Run only this profile: durable, trimmed or lossy
@@ -41,16 +41,16 @@ struct Chaos {
     release: bool,
 }
 
-/// How much; neither flag: about three minutes, as every change has to pass.
+/// The size of the run. Without a flag it takes about three minutes.
 #[derive(Args)]
 struct Size {
     /// Run for up to 18 minutes: 100,000 orders, 600 kills of services, 150 of stores
     #[arg(long, conflicts_with_all = ["quick", "smoke"])]
     nightly: bool,
-    /// Run for under a minute, without the profile that loses data
+    /// Run for at most a minute, without the profile that loses data
     #[arg(long, conflicts_with = "smoke")]
     quick: bool,
-    /// Run for a quarter of a minute, to see that the harness works
+    /// Run for about 15 s, to see that the harness works
     #[arg(long)]
     smoke: bool,
 }
@@ -93,7 +93,7 @@ impl Size {
     }
 }
 
-/// The system goes with the future that owns it.
+/// Runs until the end or a signal. A signal drops the future that owns the system, which stops it.
 async fn until_interrupted(options: Options) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -108,7 +108,7 @@ async fn until_interrupted(options: Options) -> Result<ExitCode> {
     Ok(ExitCode::from(INTERRUPTED))
 }
 
-/// Prints a line. A run goes on when its reader is gone.
+/// Prints a line. If the reader of the output is gone, the run goes on.
 fn print(line: &str) {
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());

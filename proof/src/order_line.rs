@@ -1,34 +1,33 @@
-//! The line that payments keeps of an order, for tests that change it behind the back of the
-//! service.
+//! The line of an order in payments' store, for tests that change it without the service.
 
 use std::fmt::Display;
 
 use shared::redis::{Command, Redis};
 
-/// The places of its values.
+/// The position of the quantity. The other constants are the positions of further values.
 pub const QUANTITY: usize = 0;
 /// Price of one piece.
 pub const PRICE: usize = 1;
 /// The fee.
 pub const FEE: usize = 2;
-/// Price and fee in all.
+/// The price of all pieces, and the fee.
 pub const TOTAL: usize = 3;
 /// The product.
 pub const PRODUCT_ID: usize = 4;
-/// The request that placed it.
+/// The id of the request that placed the order.
 pub const REQUEST_ID: usize = 6;
-/// When it was placed.
+/// When the order was placed.
 pub const CREATED_AT: usize = 7;
-/// When it is due.
+/// When the order is due.
 pub const COMPLETES_AT: usize = 8;
-/// What happened to it begins here.
+/// The first value of what happened to the order later.
 pub const LATER: usize = 9;
-/// When it was paid.
+/// When the order was paid.
 pub const PAID_AT: usize = 10;
-/// Behind a payment.
+/// The first value after those of a payment.
 pub const AFTER_PAYMENT: usize = 12;
 
-/// The line with other values.
+/// The line after `change`.
 pub fn changed(line: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
     let mut values = line.split(' ').map(str::to_owned).collect();
     change(&mut values);

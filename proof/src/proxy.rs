@@ -1,12 +1,13 @@
 //! A link between two processes that can be made to fail: an in-process TCP proxy.
 //!
-//! One [`Proxy`] listens on a loopback port of its own and passes everything on to one server. What
-//! it does wrong is set with [`Proxy::set`] at any time, counted in [`Counts`], and drawn from a
-//! seed. On a link to Redis it sees every command by its *label*: the name in capitals and the
-//! first argument, such as `FCALL place_orders_payments_<hash>`. On an HTTP link that is the method and the path.
+//! A [`Proxy`] listens on a loopback port of its own and passes everything on to one server.
+//! [`Proxy::set`] changes its faults at any time, and [`Counts`] counts them. Random faults follow
+//! from a seed. The proxy knows each request by its *label*. On a link to Redis the label is the
+//! name of the command in capitals and its first argument, such as
+//! `FCALL place_orders_payments_<hash>`. On an HTTP link it is the method and the path.
 //!
 //! - [`frame`](Protocol) finds where requests and answers end.
-//! - [`Trap`] stops the world at one command, before it, behind it, or in between.
+//! - [`Trap`] holds or cuts a connection at one command: before it, after it, or before its answer.
 //! - `link` carries one connection; `tally` counts.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,9 +35,9 @@ mod link;
 mod tally;
 mod trap;
 
-/// More connections wait in the kernel until others have ended.
+/// The largest number of connections. Further ones wait in the kernel until others have ended.
 const MAX_CONNECTIONS: usize = 1_024;
-/// After a connection could not be accepted.
+/// The pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// A running proxy. All methods take `&self`; everything ends when it is dropped.
@@ -46,42 +47,43 @@ pub struct Proxy {
     task: JoinHandle<()>,
 }
 
-/// What a link does wrong. The default is nothing.
+/// The faults of a link. The default has no fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
     /// New connections are closed as soon as they are made.
     pub refuse: bool,
-    /// Bytes of this direction are kept until the block is gone. As in a partition, neither end is told.
+    /// Bytes of this direction are held back until the block ends. Neither end notices, as in a
+    /// network partition.
     pub block: Block,
-    /// Everything is this much late, each way.
+    /// All bytes arrive this much later, in each direction.
     pub delay: Duration,
-    /// Everything is passed on in pieces of 1 to this many bytes; 0 leaves it whole.
+    /// All bytes are passed on in pieces of 1 to `piece` bytes; 0 does not split them.
     pub piece: usize,
-    /// The probability, 0 to 1, that an answer is swallowed and its connection cut: the command is done, and
-    /// the client does not know.
+    /// The probability, 0 to 1, that an answer is dropped and its connection cut. The server has
+    /// then executed the command, and the client does not know it.
     pub drop_answers: f64,
 }
 
-/// Which way of a link is blocked.
+/// The blocked direction of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Block {
-    /// None.
+    /// No direction.
     #[default]
     Nothing,
     /// Requests do not arrive.
     ToServer,
     /// Answers do not arrive.
     ToClient,
-    /// Neither arrives: a black hole, or a connection whose other end is gone.
+    /// Neither requests nor answers arrive, as if the other machine were gone.
     Both,
 }
 
-/// What all connections of one proxy share.
+/// The state that all connections of one proxy share.
 struct State {
     protocol: Protocol,
     upstream: u16,
     faults: watch::Sender<Faults>,
-    /// Ends the connections there are; each cut puts a new one in its place.
+    /// Ends all present connections; each cut replaces the token by a new one.
     cut: Mutex<CancellationToken>,
     traps: Mutex<Traps>,
     random: Mutex<Rng>,
@@ -89,8 +91,8 @@ struct State {
 }
 
 impl Proxy {
-    /// Listens on a free port in front of `upstream` on the loopback interface, which need not
-    /// listen yet. Needs a running runtime.
+    /// Listens on a free loopback port in front of the loopback port `upstream`. The server need
+    /// not listen yet. Needs a running runtime.
     pub fn start(protocol: Protocol, upstream: u16, seed: u64) -> Result<Self> {
         let port = ports::free()?;
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()))
@@ -110,34 +112,34 @@ impl Proxy {
         Ok(Self { state, port, task })
     }
 
-    /// Where it listens.
+    /// The port on which the proxy listens.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// From now on the link does this wrong, and nothing else.
+    /// Replaces the faults of the link.
     pub fn set(&self, faults: Faults) {
         self.state.faults.send_replace(faults);
     }
 
-    /// What it does wrong now.
+    /// The present faults of the link.
     pub fn faults(&self) -> Faults {
         *self.state.faults.borrow()
     }
 
-    /// From now on the link does nothing wrong. What was held back by a block goes on its way late,
-    /// as after a partition. Traps stay armed.
+    /// Ends all faults. Bytes that a block held back are passed on now, as after a partition. Traps
+    /// stay armed.
     pub fn heal(&self) {
         self.set(Faults::default());
     }
 
-    /// Closes every connection there is. New ones may be made.
+    /// Closes every present connection. New connections are allowed.
     pub fn cut(&self) {
         let cut = std::mem::take(&mut *lock(&self.state.cut));
         cut.cancel();
     }
 
-    /// Closes every connection there is, and every new one until the link is healed.
+    /// Closes every present connection, and every new one until the link is healed.
     pub fn refuse(&self) {
         self.set(Faults {
             refuse: true,
@@ -151,7 +153,7 @@ impl Proxy {
         lock(&self.state.traps).arm(trap)
     }
 
-    /// What it has done so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         self.state.tally.counts()
     }
@@ -175,7 +177,7 @@ impl Block {
 }
 
 impl State {
-    /// Whether something of this likelihood happens now.
+    /// Draws whether an event of this probability happens now.
     fn chance(&self, likelihood: f64) -> bool {
         likelihood > 0.0 && lock(&self.random).f64() < likelihood
     }
@@ -205,8 +207,7 @@ async fn connect(client: TcpStream, state: Arc<State>) {
         return;
     }
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, state.upstream));
-    // Without a server the client sees its connection closed, which is what it would see of one
-    // that has just died.
+    // Without a server the client sees a closed connection, as with a server that has just died.
     let Ok(server) = TcpStream::connect(upstream).await else {
         return;
     };
@@ -214,7 +215,7 @@ async fn connect(client: TcpStream, state: Arc<State>) {
     link::carry(client, server, &state, &cut).await;
 }
 
-/// A thread that panicked while holding the lock has not left anything half done that matters here.
+/// Takes the lock, also after a thread panicked with it: no value here can be half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

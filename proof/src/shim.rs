@@ -1,5 +1,5 @@
-//! A shim in C that is preloaded into a server, so that a test can move its clock and fill its
-//! disk while it runs. The source says how; here it is built and told.
+//! Builds and controls a shim in C that is preloaded into a server. With it, a test moves the clock
+//! and fills the disk of a running server. `proof/shim/store_faults.c` says how it works.
 
 use std::fs;
 use std::fs::OpenOptions;
@@ -16,10 +16,10 @@ use stack::redis::Environment;
 use stack::{project, subprocess};
 
 const SOURCE: &str = include_str!("../shim/store_faults.c");
-/// The shared file in the store's folder, and the variable by which the shim finds it.
+/// The file in the store's folder that the shim shares, and the variable with its path.
 const FILE: &str = "faults";
 const VARIABLE: &str = "STORE_FAULTS_FILE";
-/// Where in the file each fault stands; both are 64 bits.
+/// The offset of each fault in the file. Each fault has 64 bits.
 const CLOCK_AT: u64 = 0;
 const DISK_AT: u64 = 8;
 const SIZE: usize = 16;
@@ -40,7 +40,8 @@ pub fn build() -> Result<PathBuf> {
         return Ok(path);
     }
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    // Several processes may build the shim at once. Each builds a file of its own; the last rename wins.
+    // Several processes may build the shim at once. Each builds a file of its own, and the last
+    // rename wins.
     let place = tempfile::tempdir_in(&dir)?;
     let (source, library) = (
         place.path().join("store_faults.c"),
@@ -62,8 +63,8 @@ pub fn build() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The environment of a program with the shim, at first without faults. A file in `dir` tells the
-/// faults to the program and to all that it starts.
+/// The environment of a program with the shim, at first without faults. The program and its
+/// children read the faults from a file in `dir`.
 pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     let file = dir.join(FILE);
     fs::write(&file, [0; SIZE]).with_context(|| format!("cannot write {}", file.display()))?;
@@ -78,20 +79,21 @@ pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     ])
 }
 
-/// Sets the wall clock of a program with the shim this far from the real one; 0 sets it right. `dir`
-/// is what it was [prepared](prepare) with: of a store, its data folder.
+/// Sets the wall clock of a program with the shim off by `millis`; 0 sets it right. `dir` is the
+/// folder with which the program was [prepared](prepare): for a store, its data folder.
 ///
-/// A server remembers the time for a tenth of a second. It keeps the offset over a restart.
+/// A server reads its clock every 100 ms. The offset stays over a restart.
 pub fn offset_clock(dir: &Path, millis: i64) -> Result<()> {
     set_fault(dir, CLOCK_AT, millis)
 }
 
-/// Makes every write to a file fail as on a full disk, or ends that. `dir` is what the program was
-/// [prepared](prepare) with: of a store, its data folder.
+/// Makes every write to a file fail as on a full disk, or ends that. `dir` is the folder with which
+/// the program was [prepared](prepare): for a store, its data folder.
 ///
-/// A server with `appendfsync always` ends at the first write that it cannot keep, without an answer.
-/// One with `everysec` refuses writes (`MISCONF`) until there is room. One that is started meanwhile
-/// answers reads and refuses writes (`NOREPLICAS`) until there is room.
+/// A server with `appendfsync always` ends at the first write that it cannot keep, without an
+/// answer. A server with `everysec` refuses writes (`MISCONF`) until the disk has room. A server
+/// that is started on a full disk answers reads, and refuses writes (`NOREPLICAS`) until the disk
+/// has room.
 pub fn fill_disk(dir: &Path, full: bool) -> Result<()> {
     set_fault(dir, DISK_AT, i64::from(full))
 }

@@ -1,4 +1,4 @@
-//! Starts processes again that have ended, as a service manager does.
+//! Starts ended processes again, as a service manager does.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -11,14 +11,15 @@ use tokio::time::{Instant, sleep};
 
 use stack::system::Members;
 
-/// Between the end of a process and its next start, however it ended: a service manager's pause,
-/// made short for tests.
+/// The pause between the end of a process and its next start. It is that of a service manager, made
+/// short for tests.
 pub const RESTART_PAUSE: Duration = Duration::from_millis(100);
-/// Between two looks.
+/// The pause between two looks at the processes.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Watches the service processes of a system until it is dropped. The stores are left to the test
-/// that broke them. Drop it before the system, or a process could be started behind the system's end.
+/// Watches the service processes of a system until it is dropped. A test that kills a store has to
+/// start the store again. Drop the supervisor before the system: otherwise it could start a process
+/// after the end of the system.
 pub struct Supervisor {
     task: JoinHandle<()>,
     state: Arc<State>,
@@ -32,7 +33,7 @@ struct State {
 }
 
 impl Supervisor {
-    /// Starts each service process again that ends, after [`RESTART_PAUSE`].
+    /// Begins to start ended service processes again, each after [`RESTART_PAUSE`].
     pub fn start(members: Members) -> Self {
         let state = Arc::new(State::default());
         let task = tokio::spawn(watch(members, state.clone()));

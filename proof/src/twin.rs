@@ -1,11 +1,12 @@
-//! Twins: a Redis Function and its statement in Rust, played on the same random histories.
+//! Twins: the rule of a Redis Function, written again in Rust, and played on the same random
+//! histories as the function.
 //!
-//! The statement is a [`Twin`]. It draws the next call, says what the function has to answer, and
-//! in the end what the whole store has to hold. Everything is compared: each answer, the hash or line that
-//! a step was about right after it, and every key of the store after each history. Histories have
-//! from one to a few dozen steps, so stores of all ages are compared whole.
+//! The rule in Rust is a [`Twin`]. It draws the next call, says what the function has to answer,
+//! and says at the end what the whole store has to hold. Three things are compared: each answer,
+//! the hash or line of a step right after the step, and every key after each history. A history
+//! has from 1 to 60 steps, so whole stores are compared at every age.
 //!
-//! `TWIN_OPERATIONS` says how many calls are made, and `TWIN_SEED` plays one history again.
+//! `TWIN_OPERATIONS` is the number of calls, and `TWIN_SEED` plays one history again.
 
 use std::io::Write;
 use std::time::Instant;
@@ -29,19 +30,19 @@ pub mod snapshot;
 
 mod setup;
 
-/// Calls of a run that is not told another number.
+/// The number of calls of a run without `TWIN_OPERATIONS`.
 const OPERATIONS: usize = 30_000;
-/// Most steps of a history.
+/// The largest number of steps of a history.
 const MAX_STEPS: usize = 60;
-/// The partition of those histories that are played on keys with a tag.
+/// The partition of the histories whose keys carry a partition tag.
 const TAGGED: u16 = 3;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// The statement of what the functions of a service do.
+/// The rules of the functions of a service, in Rust.
 pub trait Twin {
-    /// A store at the beginning. There may be hashes in it; they are set up before the first step.
+    /// The store at the beginning of a history. Its hashes are written before the first step.
     fn begin(beginning: Beginning, random: &mut Rng) -> Self;
-    /// Draws the next step and takes it.
+    /// Draws the next step and applies it to the twin.
     fn step(&mut self, number: usize, random: &mut Rng) -> Step;
     /// What the store holds now.
     fn expected(&self) -> Snapshot;
@@ -50,39 +51,39 @@ pub trait Twin {
 /// Where and when a history begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Beginning {
-    /// Where all its keys lie.
+    /// The partition of all keys of the history.
     pub partition: Partition,
-    /// The reading of the store's clock.
+    /// The clock of the store, in milliseconds since the epoch.
     pub now_ms: u64,
-    /// The days since the epoch.
+    /// The same in days since the epoch.
     pub day: u64,
 }
 
-/// One call, and what it has to do.
+/// One call, with its expected answer and effect.
 #[derive(Debug)]
 pub struct Step {
     /// The call.
     pub call: Invocation,
-    /// What it is answered.
+    /// The expected answer.
     pub answer: Answer,
-    /// A hash or a line that it was about, and what is in it afterwards.
+    /// The key of a hash or a line that the call was about, and its expected content afterwards.
     pub left: Option<(String, Kept)>,
 }
 
-/// What a function answers. Texts may have placeholders (see [`pattern`]) in them.
+/// An expected answer. Its texts may have placeholders (see [`pattern`]).
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// A whole number.
     Number(i64),
-    /// A text, or a number that is not known beforehand.
+    /// A text, or a number that the twin cannot know beforehand.
     Text(String),
     /// A list.
     List(Vec<Answer>),
-    /// An error that says this.
+    /// An error with this text.
     Refused(&'static str),
 }
 
-/// Why a history was not what the twin says.
+/// The first difference between a function and its twin.
 struct Mismatch {
     seed: u64,
     step: String,
@@ -98,9 +99,9 @@ enum Sent<'a> {
 ///
 /// # Panics
 ///
-/// When a function did something else than its twin says, with the seed to play it again.
+/// When a function differs from its twin. The text names the seed that plays the history again.
 pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
-    // What is tested here is not the disk.
+    // This test is not about the disk, so the store does not wait for it.
     run(
         operator,
         Command::new("CONFIG")
@@ -134,14 +135,14 @@ pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
         }
     }
     let took = started.elapsed();
-    // Around the capture of output: a run that shows nothing proves nothing.
+    // Written past the test harness, which captures `print!`: a run has to show what it did.
     let _ = writeln!(
         std::io::stderr(),
         "{suite}: {operations} calls in {histories} histories did what their twin says ({took:.1?})"
     );
 }
 
-/// Plays the same history with fewer steps, for the shortest that goes wrong.
+/// Plays the same history with fewer steps, and reports the shortest one that differs.
 async fn shortest<T: Twin>(operator: &Redis, store: &Store, found: Mismatch) -> String {
     let mut worst = found;
     for steps in 1..=MAX_STEPS {
@@ -191,7 +192,7 @@ async fn play_history<T: Twin>(
     let found = read_all(operator).await;
     let end_ms = now(store, partition).await;
     if end_ms / DAY_MS != now_ms / DAY_MS {
-        // The claims of a history that was played around midnight lie under two days.
+        // A history that was played around midnight has claims of two days, and is not compared.
         return Ok(0);
     }
 
@@ -227,7 +228,7 @@ async fn play_history<T: Twin>(
     Ok(length)
 }
 
-/// Requests share a connection and are sent in their order.
+/// Sends one request. All requests share a connection, which keeps their order.
 async fn send(store: &Store, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
     match sent {
         Sent::Call(call) => store.call(partition, &call.call()).await,
@@ -236,7 +237,7 @@ async fn send(store: &Store, partition: Partition, sent: Sent<'_>) -> Result<Rep
     }
 }
 
-/// What was read of a key, as the same kind of thing as was expected there.
+/// The content of a key, parsed as the kind of content that the twin expects there.
 fn kept(expected: &Kept, reply: Reply) -> Result<Kept, RedisError> {
     if matches!(expected, Kept::Text(_)) {
         return Ok(Kept::Text(reply.text()?));

@@ -1,4 +1,4 @@
-//! Builds the service binaries with the profile of the running program, and says where they are.
+//! Builds the service binaries with the profile of the running program, and answers their paths.
 
 use std::collections::HashMap;
 use std::env;
@@ -11,13 +11,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::{project, subprocess};
 
-/// A full release build on a small machine takes minutes; this only ends a build that hangs.
+/// The limit of a build. It only ends a build that hangs: a full release build takes minutes on a
+/// small machine.
 const BUILD_LIMIT: Duration = Duration::from_mins(45);
 
-/// What is built. The workspace has more programs, which would take longer than these three.
+/// The programs that are built. The workspace has more, which would make the build longer.
 const PROGRAMS: [&str; 3] = ["inventory", "payments", "stack"];
 
-/// The three programs the system consists of.
+/// The paths of the three programs of a system.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     /// The inventory service.
@@ -27,7 +28,7 @@ pub struct Binaries {
     /// This crate's own binary, which starts children that cannot outlive it (see
     /// [`crate::guard`]).
     pub stack: PathBuf,
-    /// The folder with the ACL files of the services, where they are of another revision.
+    /// The folder with the ACL files of the services, if the services are of another revision.
     pub acl: Option<PathBuf>,
 }
 
@@ -36,11 +37,11 @@ pub struct Binaries {
 pub struct Build {
     /// Release instead of the running program's own profile.
     pub release: bool,
-    /// Show cargo's progress; otherwise it is shown only when it fails.
+    /// Show cargo's progress. Otherwise cargo's output is shown only if the build fails.
     pub progress: bool,
 }
 
-/// The binaries of this process: built once, quietly, then remembered.
+/// The binaries of this process, which are built once and without output.
 pub fn shared() -> Result<Binaries> {
     static BUILT: OnceLock<Result<Binaries, String>> = OnceLock::new();
     BUILT
@@ -50,7 +51,7 @@ pub fn shared() -> Result<Binaries> {
 }
 
 impl Build {
-    /// Builds, or takes what `PAS_DE_DEUX_BIN_DIR` holds.
+    /// Builds the binaries, or takes them from the folder `PAS_DE_DEUX_BIN_DIR` if that is set.
     pub fn run(self) -> Result<Binaries> {
         let exe = env::current_exe().context("cannot tell the path of this program")?;
         match project::variable("PAS_DE_DEUX_BIN_DIR") {
@@ -59,7 +60,7 @@ impl Build {
         }
     }
 
-    /// Builds the sources in another folder, with a target folder of their own.
+    /// Builds the sources in the folder `root` into the folder `target`.
     pub fn run_in(self, root: &Path, target: &Path) -> Result<Binaries> {
         self.cargo(
             root,
@@ -121,8 +122,8 @@ impl Build {
     }
 }
 
-/// Binaries that were built before. If `stack` is missing among them, the running program is `stack`, or
-/// stands beside it.
+/// Binaries that were built before. If the folder has no `stack`, the running program is `stack` or
+/// has it in its own folder.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     let existing = |path: PathBuf| {
         ensure!(
@@ -147,7 +148,8 @@ fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     })
 }
 
-/// The folder a profile is built into: programs stand in it, tests and examples one level deeper.
+/// The folder into which a profile is built. Programs are in this folder, tests and examples one
+/// level deeper.
 fn profile_dir(exe: &Path) -> &Path {
     let dir = exe.parent().unwrap_or(Path::new("."));
     match dir.file_name() {
@@ -163,7 +165,7 @@ fn profile_of(dir: &Path) -> &str {
     }
 }
 
-/// Cargo tells where it put each program, one JSON line per artifact.
+/// The path of each program, from cargo's messages: one JSON line for each artifact.
 fn executables(messages: &str) -> HashMap<String, PathBuf> {
     messages
         .lines()

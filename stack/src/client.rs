@@ -1,4 +1,4 @@
-//! A client of the services, for tests and for the verbs that people use.
+//! A client of the services, for tests and for the verbs of the command line.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -15,11 +15,11 @@ use serde_json::value::RawValue;
 
 use crate::wait::wait_for;
 
-/// How long a request is repeated that is answered "not now".
+/// The time for which a request is repeated while the answer is "not now".
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Problems that ask the client to come back.
+/// The problems that mean "not now": the client has to repeat the request.
 const NOT_NOW: [&str; 3] = ["overloaded", "store-refused", "store-unavailable"];
-/// The longest that a client may be told to wait, in seconds.
+/// The largest `Retry-After` that a service may send, in seconds.
 const MAX_RETRY_AFTER: u64 = 60;
 
 /// An answer of a service, read to its end.
@@ -35,7 +35,8 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// An HTTP client that waits this long for an answer. It heeds no proxy of the environment.
+/// An HTTP client that waits for an answer for at most `limit`. It ignores the proxy settings of
+/// the environment.
 pub fn client(limit: Duration) -> Result<Client> {
     Client::builder().no_proxy().timeout(limit).build()
 }
@@ -61,8 +62,8 @@ impl Answer {
         })
     }
 
-    /// Sends a request until the answer is more than "not now", for at most a minute. A process says
-    /// "not now" when it is overloaded, or when its store stalls, as on a busy disk.
+    /// Repeats a request until the answer is not "not now", for at most 1 min. A process answers
+    /// "not now" when it is overloaded, or when its store stalls because of a busy disk.
     pub async fn patiently(request: RequestBuilder) -> Self {
         let answered = wait_for("more than \"not now\"", PATIENCE, || async {
             let again = request.try_clone();
@@ -96,7 +97,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// A field of text.
+    /// The text in a field of the body.
     #[track_caller]
     pub fn text(&self, field: &str) -> String {
         let json = self.json();
@@ -105,8 +106,8 @@ impl Answer {
             .to_owned()
     }
 
-    /// A field as it is written in the body. A number that is read as a double could be any of its
-    /// neighbours.
+    /// A field exactly as the body has it. A number that is parsed as a double could have been
+    /// rounded.
     #[track_caller]
     pub fn raw(&self, field: &str) -> String {
         let fields: serde_json::Result<BTreeMap<String, Box<RawValue>>> =
@@ -121,7 +122,7 @@ impl Answer {
         link.strip_prefix('<').map(str::to_owned)
     }
 
-    /// The answer as a problem, which must be complete and of this kind.
+    /// The answer as a problem. The problem must be complete and of this kind.
     #[track_caller]
     pub fn problem(&self, status: u16, slug: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");

@@ -1,8 +1,8 @@
-//! One store that several servers share: a Redis Cluster of primaries, each with a replica that takes
-//! its place when it is gone.
+//! One store on several servers: a Redis Cluster of primaries. Each primary has replicas, and a
+//! replica takes over when its primary is gone.
 //!
-//! Every server runs with the shipped configuration and users, plus those of
-//! `deploy/acl/replication.acl` and `SETTINGS`.
+//! Every server runs with the shipped configuration and users, plus `SETTINGS` and the users of
+//! `deploy/acl/replication.acl`.
 
 use std::fs;
 use std::sync::Arc;
@@ -25,26 +25,26 @@ mod formation;
 mod moves;
 mod view;
 
-/// Slots of every cluster.
+/// The number of slots of every cluster.
 const SLOTS: usize = 16_384;
-/// What each server is told beside the shipped settings.
+/// The settings of each server beside the shipped ones.
 const SETTINGS: [(&str, &str); 6] = [
     ("cluster-enabled", "yes"),
     ("cluster-config-file", "nodes.conf"),
     ("cluster-announce-ip", "127.0.0.1"),
     // Milliseconds of silence after which a node has failed, if most primaries agree.
     ("cluster-node-timeout", "1000"),
-    // Partitions do not depend on one another, so a lost one does not stop the others.
+    // Partitions do not depend on one another, so a lost partition must not stop the others.
     ("cluster-require-full-coverage", "no"),
-    // Each primary has the replica that it was given.
+    // Each primary keeps the replicas that it was given.
     ("cluster-allow-replica-migration", "no"),
 ];
-/// How far a fixed port of the nodes among themselves lies behind that of the clients.
+/// The distance from a node's fixed port for clients to its port for the other nodes.
 pub const BUS: u16 = 10_000;
-/// How long anything here may take that is waited for.
+/// The limit of every wait in this module.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A running cluster. Killed when dropped; its folder stays.
+/// A running cluster. Its servers are killed when it is dropped; its folder stays.
 pub struct Cluster {
     store: Owner,
     nodes: Vec<Node>,
@@ -54,9 +54,9 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts this number of primaries with this number of replicas each, on ports from `first_port` on if
-    /// that is given, and waits until a failover could happen. The folder is reused with its data where
-    /// the ports are the same.
+    /// Starts this number of primaries with this number of replicas each, and waits until a
+    /// failover could happen. The servers listen on ports from `first_port` on, or on free ports.
+    /// A folder with data is used again if the ports are the same.
     pub async fn start(
         options: RedisOptions,
         primaries: usize,
@@ -98,7 +98,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The address of the store for `user`: that of every server.
+    /// The address of the store for `user`, which names every server.
     pub fn url(&self, user: User) -> String {
         let (name, password) = (user.name(), self.credentials.password(user));
         let address = |node: &Node| format!("127.0.0.1:{}", node.server.port());
@@ -116,8 +116,8 @@ impl Cluster {
         )
     }
 
-    /// A server by its number. The first ones were primaries first, each with an equal share of the
-    /// slots, then come their replicas.
+    /// A server by its number. The servers that started as primaries come first, each with an equal
+    /// share of the slots. Their replicas follow.
     pub fn node(&self, number: usize) -> &RedisServer {
         &self.nodes[number].server
     }
@@ -127,7 +127,7 @@ impl Cluster {
         self.nodes.iter().map(|node| node.server.clone())
     }
 
-    /// A client of one server that may do everything, whatever it is just now.
+    /// A client of one server that may do everything, whether the server is a primary or a replica.
     pub fn operator_of(&self, number: usize) -> &Operator {
         &self.nodes[number].operator
     }
@@ -147,7 +147,7 @@ impl Cluster {
         let mut found = None;
         for number in self.running() {
             let view = self.view(number).await?;
-            let owner = view.owner_of(slot).context("nobody has the slot")?;
+            let owner = view.owner_of(slot).context("no node has the slot")?;
             ensure!(
                 found.is_none_or(|found| found == owner),
                 "the nodes do not agree"
@@ -157,8 +157,8 @@ impl Cluster {
         self.number_at(found.context("no node answers")?)
     }
 
-    /// Waits until all servers that run agree that another one than `old` has the slot, and answers
-    /// its number.
+    /// Waits until all running servers agree that another server than `old` has the slot. Answers
+    /// the number of that server.
     pub async fn wait_failover(&self, slot: u16, old: usize) -> Result<usize> {
         let what = format!(
             "another primary of slot {slot} of the {} store",
@@ -179,8 +179,8 @@ impl Cluster {
         self.wait_whole().await
     }
 
-    /// Waits until every server knows all others, all slots are served, and all replicas have
-    /// everything.
+    /// Waits until every server knows all others, all slots are served, and all replicas are up to
+    /// date.
     pub async fn wait_whole(&self) -> Result<()> {
         let what = format!("the cluster of the {} store", self.store.name());
         wait_until(&what, LIMIT, || async {
@@ -232,9 +232,9 @@ impl Cluster {
 /// A slot that has moved.
 #[derive(Debug)]
 pub struct Moved {
-    /// How many keys went with it.
+    /// The number of keys that moved with it.
     pub keys: usize,
-    /// How long it was on the move.
+    /// The time that the move took.
     pub took: Duration,
 }
 

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Letters and digits, because that is what stands in a URL and in an ACL file without quoting.
+/// Letters and digits, which need no quoting in a URL or in an ACL file.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 32;
-/// Where they are kept, in the folder of the store.
+/// The name of the file with the passwords, in the folder of the store.
 pub(crate) const FILE: &str = "passwords";
 
 /// A user of a store.
@@ -21,7 +21,7 @@ pub enum User {
     Inventory,
     /// The payments service.
     Payments,
-    /// People and tests; may do everything.
+    /// People and tests. This user may do everything.
     Operator,
 }
 
@@ -33,7 +33,7 @@ impl User {
     /// All users.
     pub const ALL: [Self; 3] = [Self::Inventory, Self::Payments, Self::Operator];
 
-    /// The name in the store.
+    /// The name of the user in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::Inventory => "inventory",
@@ -112,8 +112,8 @@ impl Credentials {
     }
 }
 
-/// Writes a file only its owner can read. It appears whole or not at all. One that says so already is
-/// left alone: a full disk is no reason not to start on what is there.
+/// Writes a file that only its owner can read. The file appears whole or not at all. A file that
+/// already has this text is not written again, so that a store also starts on a full disk.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
     if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {

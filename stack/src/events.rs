@@ -16,16 +16,16 @@ pub struct Events {
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerEvent {
-    /// The id in force.
+    /// The last id that the stream sent, with this event or before it.
     pub id: String,
-    /// Its name.
+    /// The name of the event.
     pub event: String,
     /// Its data.
     pub data: String,
 }
 
 impl Events {
-    /// Opens a stream, and waits for its first piece: from then on nothing is missed.
+    /// Opens a stream, and waits for its first bytes. From then on no event is missed.
     pub async fn open(request: RequestBuilder) -> Result<Self> {
         let response = request.header("accept", "text/event-stream").send().await?;
         if response.status() != 200 {
@@ -49,17 +49,17 @@ impl Events {
             .unwrap_or_default()
     }
 
-    /// The id to send as `Last-Event-ID` by now.
+    /// The id to send as `Last-Event-ID` when the stream is opened again now.
     pub fn last_id(&self) -> Option<&str> {
         self.last_id.as_deref()
     }
 
-    /// How many comments, which keep the connection alive, have come.
+    /// The number of comments so far. The service sends them to keep the connection alive.
     pub fn comments(&self) -> usize {
         self.comments
     }
 
-    /// The next event; `None` at the end of the stream, an error when nothing comes for `limit`.
+    /// The next event, or `None` at the end of the stream. Fails if no bytes arrive for `limit`.
     pub async fn next(&mut self, limit: Duration) -> Result<Option<ServerEvent>> {
         loop {
             if let Some(event) = self.take() {

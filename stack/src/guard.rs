@@ -1,10 +1,10 @@
 //! Children that cannot outlive their parent, not even when it is killed with SIGKILL.
 //!
 //! A child is started as `stack exec-child SIGNAL PARENT COMMAND...`. That program asks the kernel
-//! for a signal at the death of its parent and then becomes the command, keeping its process id.
+//! for a signal at the death of its parent, and then becomes the command with the same process id.
 //! Asking between fork and exec would need `unsafe`; asking after an exec does not. The kernel
-//! watches the *thread* that started the child, so all children are started from one thread that
-//! lives as long as the process.
+//! watches the *thread* that started the child. So one thread starts all children, and it lives as
+//! long as the process.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -17,12 +17,12 @@ use std::{io, thread};
 
 use anyhow::{Context, Result};
 
-/// What a child gets when its parent dies.
+/// The signal that a child gets when its parent dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
-    /// SIGTERM: it drains and ends by itself. For data that people keep.
+    /// SIGTERM: the child drains and ends by itself. For a system whose data people keep.
     Term,
-    /// SIGKILL: it is gone at once, even while it is stopped. For what a test throws away.
+    /// SIGKILL: the child ends at once, even while it is stopped. For a test, which keeps no data.
     Kill,
 }
 
@@ -36,7 +36,7 @@ pub struct Guard {
 }
 
 impl Farewell {
-    /// The word for it on the command line of `exec-child`.
+    /// The word for the signal on the command line of `exec-child`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Term => "term",
@@ -46,9 +46,9 @@ impl Farewell {
 }
 
 impl Guard {
-    /// The command that becomes `program` and dies with this process. It leads its own process
-    /// group, so that Ctrl-C in a terminal reaches this process only, which then stops its children
-    /// in order.
+    /// A command that becomes `program` and dies with this process. The child leads its own process
+    /// group, so Ctrl-C in a terminal reaches only this process. This process then stops its
+    /// children in order.
     pub fn command(&self, program: &std::path::Path) -> Command {
         let mut command = Command::new(&self.stack);
         command
@@ -68,7 +68,7 @@ pub fn spawn(command: Command) -> io::Result<Child> {
         let (sender, jobs) = channel::<Job>();
         thread::spawn(move || {
             for (mut command, answer) in jobs {
-                // The other side waits for the answer, so it can only be gone if its thread was.
+                // The caller waits for the answer. Sending fails only if the caller's thread ended.
                 let _ = answer.send(command.spawn());
             }
         });
@@ -84,8 +84,8 @@ pub fn spawn(command: Command) -> io::Result<Child> {
     child.recv().map_err(|_| gone())?
 }
 
-/// Becomes `command` after asking for `farewell` at the death of `parent`. Returns only if that
-/// fails.
+/// Asks for the signal `farewell` at the death of `parent`, and becomes `command`. Returns only if
+/// that fails.
 pub fn exec(farewell: Farewell, parent: u32, command: &[OsString]) -> Result<Infallible> {
     ask(farewell)?;
     // If the parent died before this request, the kernel would never send the signal.
@@ -108,8 +108,8 @@ fn ask(farewell: Farewell) -> Result<()> {
     prctl::set_pdeathsig(signal).context("cannot ask for a signal at the parent's death")
 }
 
-/// Other systems have no such call: there a parent that is killed with SIGKILL leaves its children
-/// behind.
+/// Other systems have no such call. There, a parent that is killed with SIGKILL leaves its children
+/// running.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
 fn ask(_: Farewell) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Waits until processes say on `/readyz` that they are ready.
+//! Waits until processes answer on `/readyz` that they are ready.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::client;
 use crate::process::Process;
 use crate::wait::wait_for;
 
-/// How many lines of its log a process is quoted with.
+/// The number of log lines that an error quotes of a process.
 pub const QUOTED_LINES: usize = 20;
 
-/// One answer; a process that is busy starting may be slow, a stopped one never answers.
+/// The limit for one answer: a starting process may be slow, and a stopped process never answers.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
-/// A process and where it answers.
+/// A process and its address.
 #[derive(Clone)]
 pub struct Member {
     /// The process.
@@ -25,13 +25,13 @@ pub struct Member {
 }
 
 impl Member {
-    /// Its name, exit status and last lines, for people.
+    /// The name, exit status and last log lines of the process, for people.
     pub async fn obituary(&self) -> String {
         obituary(&self.process).await
     }
 }
 
-/// What happened to `process`, and the last lines of its log.
+/// The state of `process` and the last lines of its log, for people.
 pub async fn obituary(process: &Process) -> String {
     let state = match process.exit() {
         Some(status) => {
@@ -49,8 +49,8 @@ pub async fn obituary(process: &Process) -> String {
     format!("`{}` {state}; {log}", process.name())
 }
 
-/// Waits until each member answers 200 on `/readyz`. Fails at once when one has ended, with the
-/// last lines of its log.
+/// Waits until each member answers 200 on `/readyz`. If a member has ended, it fails at once with
+/// the last lines of that member's log.
 pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
     let client = client::client(PROBE_LIMIT)?;
     for member in members {

@@ -5,15 +5,18 @@
 //!
 //! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the
 //!   services, and [`subprocess`] runs such a helper with a time limit.
-//! - [`process`] runs one child that never outlives its parent; [`guard`] is how; [`memory`] limits what it may use.
-//! - [`redis`] is one private store, [`operator`] who may do everything there; [`credentials`] are its users' passwords.
-//! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
-//!   [`health`] when they are ready.
-//! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] writes messages for the person at the terminal.
-//! - [`topology`] is what a store consists of: one server; with [`sentinel`] a primary and replicas, of
-//!   which Sentinels promote one when the primary is gone; or a [`cluster`] of several primaries.
-//! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
-//! - [`client`] asks the services and reads their answers, [`events`] reads their live streams.
+//! - [`process`] runs one child. [`guard`] ends the child with its parent, and [`memory`] limits
+//!   its memory.
+//! - [`redis`] is one private store, [`operator`] a client that may do everything there, and
+//!   [`credentials`] are the passwords of its users.
+//! - [`role`] lists the service processes with their settings, [`ports`] the ports on which they
+//!   listen. [`health`] waits until they are ready.
+//! - [`running`] tells other verbs how to reach the system of `run-all`. [`note`] writes messages
+//!   for the person at the terminal.
+//! - [`topology`] says which servers a store has: one server, a primary with replicas and
+//!   Sentinels ([`sentinel`]), or several primaries with replicas ([`cluster`]).
+//! - [`system`] puts these together for a test. [`wait`] waits for conditions with a limit.
+//! - [`client`] calls the services and reads their answers, [`events`] reads their live streams.
 //! - [`private_store`] is one store without the rest of the system.
 
 pub mod binaries;
@@ -44,7 +47,8 @@ pub mod wait;
 
 mod node;
 
-/// A runtime with a thread for each core. `TOKIO_WORKER_THREADS` is for the services alone.
+/// A runtime with a thread for each core. It ignores `TOKIO_WORKER_THREADS`, which is meant for the
+/// services alone.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread()

@@ -1,4 +1,4 @@
-//! A lock on a folder that ends with its holder, however the holder ends.
+//! A lock on a folder. It is released when the holder's process ends, also after a crash.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -10,13 +10,14 @@ use anyhow::{Context, Result, bail};
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// A held lock file. The operating system releases it when this value, or the process, is gone.
+/// A held lock file. The operating system releases it when this value is dropped or the process
+/// ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Takes the lock file at `path`, or says which process holds it once `patience` has passed.
+/// Takes the lock file at `path`. Fails after `patience`, and names the process that holds it.
 pub fn take(path: &Path, patience: Duration) -> Result<Lock> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -38,8 +39,8 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock> {
             }
         }
     }
-    // The id is for the message above only; the lock itself does not depend on it, and a full disk
-    // does not matter.
+    // The process id is only for the message above. A failed write, such as on a full disk, does
+    // not weaken the lock.
     let _ = file.set_len(0).and_then(|()| file.rewind());
     let _ = write!(file, "{}", std::process::id());
     Ok(Lock { _file: file })

@@ -1,8 +1,8 @@
-//! Processes that may not use more memory than a container lets them, and how much they have used.
+//! Limits the memory of processes as a container does, and measures their peak.
 //!
-//! Groups of processes with a limit are not at hand everywhere. So a process is started as `stack
-//! exec-limited BYTES COMMAND...`, which limits its own data and becomes the command. An allocation
-//! beyond the limit fails, and the process ends, as it would in its container.
+//! Control groups are not available everywhere. So a process is started as `stack exec-limited
+//! BYTES COMMAND...`. That program limits its own data segment and becomes the command. An
+//! allocation beyond the limit fails and ends the process, as it would in a container.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -16,11 +16,11 @@ use nix::sys::resource::{Resource, setrlimit};
 
 use crate::process::{Launch, Process};
 
-/// What a service process may use, in bytes: `mem_limit` of the services in `compose.yaml`.
+/// The memory limit of a service process in bytes: `mem_limit` of the services in `compose.yaml`.
 pub const SERVICE_LIMIT: u64 = 256 * 1024 * 1024;
 
-/// Has the allocator of the services take memory when it needs it. It would otherwise take 1 GiB at
-/// once, of which it uses nothing, and the kernel would count all of it.
+/// Tells the allocator of the services to take memory only when it needs it. Otherwise it would
+/// reserve 1 GiB at once without using it, and the kernel would count all of it.
 const TAKE_WHEN_NEEDED: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 
 /// Starts the same process with at most [`SERVICE_LIMIT`] of memory. `stack` is this program.
@@ -37,7 +37,7 @@ pub fn limited(mut launch: Launch, stack: &Path) -> Launch {
     launch
 }
 
-/// Becomes `command`, which may have this number of bytes of data. Returns only if that fails.
+/// Limits the data of this process to `bytes`, and becomes `command`. Returns only if that fails.
 pub fn exec(bytes: u64, command: &[OsString]) -> Result<Infallible> {
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes).context("cannot limit the memory")?;
     let (program, args) = command.split_first().context("no command")?;
@@ -45,8 +45,8 @@ pub fn exec(bytes: u64, command: &[OsString]) -> Result<Infallible> {
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// The most memory that a running process has ever used, in bytes. The kernel keeps count (`VmHWM`),
-/// so that no moment is missed.
+/// The peak memory of a running process in bytes. The kernel records it (`VmHWM`), so no peak is
+/// missed.
 pub fn peak(process: &Process) -> Result<u64> {
     let path = format!("/proc/{}/status", process.pid());
     let status = fs::read_to_string(&path)

@@ -1,4 +1,4 @@
-//! One server of a store that has several.
+//! One server of a store that has several servers.
 
 use std::fs;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::operator::Operator;
 use crate::redis::{RedisOptions, RedisServer};
 use crate::users;
 
-/// One server, and a client that may do everything there, whatever it is just now.
+/// One server, with a client that may do everything, whether the server is a primary or a replica.
 pub(crate) struct Node {
     pub(crate) server: Arc<RedisServer>,
     pub(crate) operator: Operator,
 }
 
-/// What only servers and Sentinels need to know.
+/// The passwords that only servers and Sentinels use.
 pub(crate) struct Secrets {
     pub(crate) replica: String,
     pub(crate) sentinel: String,
@@ -35,8 +35,8 @@ impl Secrets {
 }
 
 impl Node {
-    /// Starts a server of the store in the folder `all`, whose servers have the same users with the
-    /// same passwords, on this port or a free one.
+    /// Starts a server of the store in the folder `all`, on this port or a free one. All servers of
+    /// the store have the same users with the same passwords.
     pub(crate) async fn start(
         options: RedisOptions,
         all: &Path,
@@ -64,7 +64,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Adds what replication needs, for good.
+    /// Adds the users and settings that replication needs, and saves them.
     async fn prepare(&self, secrets: &Secrets, is_cluster: bool) -> Result<()> {
         let users = users::REPLICATION
             .replace("@REPLICA_PASSWORD@", &secrets.replica)
@@ -77,7 +77,7 @@ impl Node {
         for (name, value) in [
             ("masteruser", "replica"),
             ("masterauth", &secrets.replica),
-            // A test has no time to wait for more replicas to share a transfer with.
+            // The transfer starts at once. By default the primary waits for further replicas first.
             ("repl-diskless-sync-delay", "0"),
         ] {
             self.tell::<()>(&["CONFIG", "SET", name, value]).await?;

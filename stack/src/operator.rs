@@ -1,5 +1,5 @@
-//! A client for people's and tests' own questions to a store. It shares no code with the client of
-//! the services, so that it cannot share their mistakes.
+//! A client with which people and tests query a store. It shares no code with the client of the
+//! services, so that it cannot share its mistakes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::wait::POLL;
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The operator of one store: may do everything. Connects when it is needed, and again after the
-/// store was away.
+/// The operator of one store, who may do everything. It connects at the first command, and again
+/// after the store was away.
 pub struct Operator {
     client: Client,
     connection: Mutex<Option<MultiplexedConnection>>,
@@ -33,8 +33,8 @@ impl Operator {
         })
     }
 
-    /// Sends a command once. After an error nobody knows whether it took effect, unless the store
-    /// said so.
+    /// Sends a command once. After an error that is not an answer of the store, it is unknown
+    /// whether the command took effect.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
         let mut connection = self.connection().await?;
         let answer = command.query_async(&mut connection).await;
@@ -53,8 +53,8 @@ impl Operator {
         self.run(&command).await
     }
 
-    /// Sends a command that may be repeated, until the store answers. A refusal is an answer, unless it
-    /// ends by itself.
+    /// Repeats a command until the store answers. The command must be safe to repeat. A refusal is
+    /// an answer, unless it ends by itself: see `is_away`.
     pub async fn insist<T: FromRedisValue>(&self, words: &[&str], limit: Duration) -> Result<T> {
         let deadline = Instant::now() + limit;
         loop {
@@ -90,12 +90,12 @@ impl Operator {
     }
 }
 
-/// Whether the connection is of no use any more.
+/// Whether the connection is broken.
 fn is_broken(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.is_io_error() || error.is_timeout()
 }
 
-/// Whether the store is down, still reads its data back, or takes no changes while its disk is full.
+/// Whether the store is down, still reads its data back, or refuses changes while its disk is full.
 fn is_away(error: &RedisError) -> bool {
     is_broken(error) || matches!(error.code(), Some("LOADING" | "NOREPLICAS" | "MISCONF"))
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Tests take ports below every system's range for outgoing connections. Inside it, a client that
-/// reconnects to a server which is down may be given the server's port as its own, connect to
-/// itself, and keep the server from coming back.
+/// The ports of tests, which lie below the range for outgoing connections of every system. Within
+/// that range, the kernel could give a reconnecting client the port of a stopped server as its own.
+/// The client would then connect to itself, and the server could not start again.
 const TEST_PORTS: std::ops::Range<u16> = 20_000..32_000;
 const ATTEMPTS: usize = 200;
 
@@ -17,12 +17,12 @@ const ATTEMPTS: usize = 200;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// The UDP port of the same number is the reservation. No process here serves UDP, so only one
-    /// holds it at a time. The kernel gives it back when its process ends.
+    /// The reservation is the UDP port of the same number. No process here serves UDP, so only one
+    /// test can hold it. The kernel frees it when the process ends.
     _reservation: UdpSocket,
 }
 
-/// Who listens where.
+/// The ports of the processes and stores of a system.
 #[derive(Clone, Debug)]
 pub struct Ports {
     /// HTTP API of inventory.
@@ -44,7 +44,7 @@ pub struct Ports {
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
-    /// Its name, as the kernel tells it.
+    /// Its name, as the kernel has it.
     pub name: String,
 }
 
@@ -56,7 +56,7 @@ impl Port {
 }
 
 impl Ports {
-    /// The ports of run-all, each `offset` higher. Fails when the offset leads past the last port.
+    /// The ports of run-all, plus `offset`. Fails if a port would be higher than 65535.
     pub fn standard(offset: u16) -> Result<Self> {
         let port = |base: u16| {
             base.checked_add(offset)
@@ -72,7 +72,7 @@ impl Ports {
         })
     }
 
-    /// All six with the names of their owners.
+    /// All six ports with the names of their owners.
     pub fn named(&self) -> [(&'static str, u16); 6] {
         [
             ("inventory serve", self.inventory_http),
@@ -85,7 +85,8 @@ impl Ports {
     }
 }
 
-/// What a verb has to be told to find the system of this offset, with a blank before it.
+/// The flag that leads a verb to the system with this offset, with a space before it. Empty if the
+/// offset is 0.
 pub fn offset_flag(offset: u16) -> String {
     match offset {
         0 => String::new(),
@@ -93,8 +94,8 @@ pub fn offset_flag(offset: u16) -> String {
     }
 }
 
-/// Chooses a free port for a test. No other test, in this process or another, gets the same while
-/// it lives.
+/// Reserves a free port for a test. No other test, in this process or another, gets the same port
+/// while the value lives.
 pub fn free() -> Result<Port> {
     (0..ATTEMPTS)
         .map(|_| fastrand::u16(TEST_PORTS))
@@ -108,12 +109,13 @@ pub fn free() -> Result<Port> {
         .context("found no free port")
 }
 
-/// Whether a server could listen on it now.
+/// Whether a server could listen on `port` now.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Which process listens on `port`, if the system tells (Linux, and a process we may look at).
+/// The process that listens on `port`, if the system tells: on Linux, for a process that this user
+/// may inspect.
 pub fn holder(port: u16) -> Option<Holder> {
     let sockets = listening_sockets(port);
     let processes = fs::read_dir("/proc").ok()?;
@@ -132,7 +134,7 @@ pub fn holder(port: u16) -> Option<Holder> {
     })
 }
 
-/// The sockets that listen on `port`, written as the kernel names them behind a file descriptor.
+/// The sockets that listen on `port`, each as the kernel names it in `/proc/PID/fd`.
 fn listening_sockets(port: u16) -> HashSet<String> {
     let suffix = format!(":{port:04X}");
     ["/proc/net/tcp", "/proc/net/tcp6"]

@@ -1,5 +1,5 @@
-//! One private store, for tests that need no more of the system than that. What goes wrong here
-//! fails the test.
+//! One private store, for tests that need no other part of the system. An error here fails the
+//! test.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -18,8 +18,8 @@ use crate::guard::{Farewell, Guard};
 use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use crate::{binaries, server};
 
-/// A Redis server of its own with the users of one store, gone with everything in it when this is
-/// dropped.
+/// A private Redis server with the users of one store. The server and its data are removed when the
+/// value is dropped.
 pub struct PrivateStore {
     /// A client that may do everything.
     pub operator: Redis,
@@ -31,7 +31,7 @@ impl PrivateStore {
     /// Starts the server of `store`.
     pub async fn start(store: Owner) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        // Both may take a while the first time: a download, a build.
+        // Both may take minutes the first time: a download and a build.
         let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));
         let (server, binaries) = found.await?;
         let server = RedisServer::start(RedisOptions {
@@ -77,7 +77,7 @@ impl PrivateStore {
         self.ask(command).await;
     }
 
-    /// Every key with everything in it.
+    /// The dump of every key.
     pub async fn dump(&self) -> BTreeMap<String, Vec<u8>> {
         let keys = self.ask(Command::new("KEYS").arg("*")).await;
         let mut dump = BTreeMap::new();

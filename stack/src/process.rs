@@ -1,4 +1,4 @@
-//! One child process: started, watched, signalled, and never left behind.
+//! Starts, watches and signals one child process, and never leaves it behind.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ pub use lines::{LineSink, Reading};
 
 mod lines;
 
-/// How long the last output of an ended process may take to arrive.
+/// The longest wait for the last output of an ended process.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 
 /// Everything needed to start a process, and to start it again.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// What people call it, such as `inventory serve`.
+    /// The name for people, such as `inventory serve`.
     pub name: String,
     /// The program.
     pub program: PathBuf,
@@ -49,19 +49,19 @@ struct State {
     child: Option<Child>,
     pid: u32,
     exit: Option<ExitStatus>,
-    /// How the one before it ended.
+    /// The exit status of the run before the present one.
     previous: Option<ExitStatus>,
 }
 
 impl Process {
-    /// Starts it. `sink`, if given, gets each line that the process writes.
+    /// Starts a process. `sink`, if given, gets each line that the process writes.
     pub fn start(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Result<Self> {
         let process = Self::prepare(launch, guard, sink);
         process.restart()?;
         Ok(process)
     }
 
-    /// Describes it without starting it; [`Process::restart`] does.
+    /// Prepares a process without starting it; [`Process::restart`] starts it.
     pub fn prepare(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Self {
         let state = Mutex::new(State {
             child: None,
@@ -77,7 +77,7 @@ impl Process {
         }
     }
 
-    /// What people call it.
+    /// The name for people.
     pub fn name(&self) -> &str {
         &self.launch.name
     }
@@ -92,22 +92,22 @@ impl Process {
         self.state().pid
     }
 
-    /// Whether it runs (or is stopped by [`Process::pause`]).
+    /// Whether it runs. A process that [`Process::pause`] stopped counts as running.
     pub fn is_running(&self) -> bool {
         let mut state = self.state();
         state.poll();
         state.child.is_some()
     }
 
-    /// How it ended, if it was started and has ended.
+    /// The exit status, if the process was started and has ended.
     pub fn exit(&self) -> Option<ExitStatus> {
         let mut state = self.state();
         state.poll();
         state.exit
     }
 
-    /// Kills it with SIGKILL, and whatever it started in its process group. Returns when it is
-    /// gone.
+    /// Kills the process and all others in its process group with SIGKILL. Returns when the process
+    /// is gone.
     pub fn kill(&self) {
         self.state().kill();
     }
@@ -117,17 +117,17 @@ impl Process {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Stops it with SIGSTOP: it keeps its connections and answers nothing.
+    /// Freezes the process with SIGSTOP: it keeps its connections and answers nothing.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on after [`Process::pause`].
+    /// Lets the process go on after [`Process::pause`].
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Waits until it has ended. A restart at once does not hide the end.
+    /// Waits until the present run has ended. An immediate restart does not hide the end.
     pub async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
         let pid = self.pid();
         ensure!(pid != 0, "`{}` was never started", self.name());
@@ -146,7 +146,8 @@ impl Process {
         .await
     }
 
-    /// SIGTERM, then waits; kills it and fails if it has not ended by then.
+    /// Sends SIGTERM and waits for the end. If the process has not ended within `limit`, kills it
+    /// and fails.
     pub async fn stop(&self, limit: Duration) -> Result<ExitStatus> {
         self.terminate();
         let ended = self.wait(limit).await;
@@ -156,15 +157,16 @@ impl Process {
         ended
     }
 
-    /// Starts it again with the same command, killing it first if it still runs. Lines of earlier
-    /// runs stay readable.
+    /// Starts the process again with the same command. If it still runs, it is killed first. The
+    /// lines of earlier runs are kept.
     pub fn restart(&self) -> Result<()> {
         let mut state = self.state();
         state.kill();
         self.spawn(&mut state)
     }
 
-    /// Starts it again if it was started before and has ended; says whether it did.
+    /// Starts the process again if it was started before and has ended. Answers whether it was
+    /// started.
     pub fn revive(&self) -> Result<bool> {
         let mut state = self.state();
         state.poll();
@@ -175,7 +177,7 @@ impl Process {
         Ok(ended)
     }
 
-    /// Says how what it writes is read from now on, over all its runs.
+    /// Sets how the output of the process is read from now on, over all its runs.
     pub fn set_reading(&self, reading: Reading) {
         self.lines.set_reading(reading);
     }
@@ -185,9 +187,9 @@ impl Process {
         self.lines.last(count)
     }
 
-    /// Waits a moment for what an ended process wrote last.
+    /// Waits a moment for the last output of an ended process.
     pub async fn drain_output(&self) {
-        // Something it started may still hold the pipe; then the lines so far have to do.
+        // A process that it started may still hold the pipe. Then the lines so far have to do.
         let _ = wait_until("its last lines", OUTPUT_GRACE, || async {
             self.lines.are_complete()
         })
@@ -223,7 +225,7 @@ impl Process {
         let mut state = self.state();
         state.poll();
         if state.child.is_some() {
-            // It has not been waited for, so the id is still its own, even if it has just ended.
+            // The process was not waited for yet, so the id is still its own, even if it has ended.
             let _ = kill(raw(state.pid), signal);
         }
     }
@@ -252,8 +254,8 @@ impl State {
     fn kill(&mut self) {
         self.poll();
         if let Some(mut child) = self.child.take() {
-            // Between the look and the signal it can only have ended by itself, and it stays a
-            // zombie until the wait.
+            // The process may have ended since the check. It stays a zombie until the wait below,
+            // so its id cannot belong to another process.
             let _ = killpg(raw(self.pid), Signal::SIGKILL);
             let _ = child.kill();
             self.exit = child.wait().ok();
@@ -261,7 +263,7 @@ impl State {
     }
 }
 
-/// A thread that panicked while holding the lock has not left anything half done that matters here.
+/// Takes the lock, also after a thread panicked with it: no value here can be half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

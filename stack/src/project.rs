@@ -1,4 +1,4 @@
-//! Where the project and its ignored data folder are.
+//! Finds the project and its data folder, which git ignores.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The root of the checkout: the folder that holds `deploy/redis.conf` and `Cargo.lock`.
 ///
-/// Cargo names the package it runs in the environment; without it (the binary was started by hand)
-/// the folder this crate was compiled in is the answer.
+/// Cargo names the folder of the package in `CARGO_MANIFEST_DIR`. A binary that was started by hand
+/// does not have it, and takes the folder in which this crate was compiled.
 pub fn root() -> PathBuf {
     variable("CARGO_MANIFEST_DIR")
         .and_then(|package| find_root(Path::new(&package)))
@@ -16,7 +16,7 @@ pub fn root() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// `.data` in the root: everything that is fetched or kept, and nothing that is committed.
+/// `.data` in the root: the folder of fetched programs and kept data. Nothing in it is committed.
 pub fn data_dir() -> PathBuf {
     root().join(".data")
 }

@@ -1,5 +1,5 @@
-//! One private store: a Redis or Valkey with the shipped configuration, its own port, folder, users
-//! and passwords.
+//! One private store: a Redis or Valkey server with the shipped configuration, and with a port,
+//! folder, users and passwords of its own.
 
 use std::ffi::OsString;
 use std::fs;
@@ -25,40 +25,40 @@ pub use owner::Owner;
 
 mod owner;
 
-/// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
+/// Embedded, so that a test runs from any folder, and `run-all` runs exactly what is deployed.
 const CONFIG: &str = include_str!("../../deploy/redis.conf");
 const START: &str = include_str!("../../deploy/start-store.sh");
 
-/// What `start-store.sh` says of a disk begins so.
+/// The beginning of every line that `start-store.sh` writes about a disk.
 const DISK: &str = "start-store.sh: the disk of ";
-/// A start includes reading back everything that was ever appended.
+/// The limit of a start, which includes reading back the whole append-only file.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const PING_LIMIT: Duration = Duration::from_secs(1);
-/// The number of free ports to try while other processes take them first.
+/// The number of free ports to try, because another process may take a port first.
 const PORT_ATTEMPTS: usize = 5;
 
-/// What a store is started with.
+/// How a store is started.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// Whose store.
+    /// The owner of the store.
     pub store: Owner,
-    /// Its data folder; made if missing, reused with its data and passwords if not.
+    /// The data folder. A folder that exists is used again with its data and passwords.
     pub dir: PathBuf,
-    /// The program.
+    /// The server program.
     pub server: Server,
     /// How children are started.
     pub guard: Guard,
-    /// Also gets each log line.
+    /// Gets each log line, if given.
     pub sink: Option<LineSink>,
-    /// What is different from the shipped configuration.
+    /// The differences from the shipped configuration.
     pub overrides: Overrides,
 }
 
 /// Variables for the environment of a server. They may depend on its data folder.
 pub type Environment = Arc<dyn Fn(&Path) -> Result<Vec<(String, String)>> + Send + Sync>;
 
-/// What a test changes about a store. The default is nothing.
+/// What a test changes about a store. The default changes nothing.
 #[derive(Clone, Default)]
 pub struct Overrides {
     /// Settings of the server, such as `appendfsync`, that replace the shipped ones.
@@ -70,7 +70,7 @@ pub struct Overrides {
 }
 
 impl RedisOptions {
-    /// The same for one of several servers of a store, which has a folder of its own in that of the store.
+    /// The same for one of several servers of a store: its folder lies in that of the store.
     pub(crate) fn of_server(&self, number: usize) -> Self {
         Self {
             dir: self.dir.join(number.to_string()),
@@ -85,7 +85,7 @@ pub struct RedisServer {
     dir: PathBuf,
     credentials: Credentials,
     process: Process,
-    /// Keeps a chosen port ours while the server is down between a kill and a restart.
+    /// Reserves the port while the server is down between a kill and a restart.
     _reservation: Option<Port>,
 }
 
@@ -114,7 +114,7 @@ impl RedisServer {
         self.url_through(user, self.port)
     }
 
-    /// The address for `user` where something else listens in front of the store.
+    /// The address for `user` on another port, where a proxy listens in front of the store.
     pub fn url_through(&self, user: User, port: u16) -> String {
         format!(
             "redis://{}:{}@127.0.0.1:{port}",
@@ -123,7 +123,7 @@ impl RedisServer {
         )
     }
 
-    /// A file, readable by its owner only, that holds the operator's password.
+    /// The file with the operator's password, which only its owner can read.
     pub fn operator_password_file(&self) -> PathBuf {
         self.dir.join("operator.password")
     }
@@ -148,7 +148,7 @@ impl RedisServer {
         &self.process
     }
 
-    /// Whether its start script has found the disk full, and no room since.
+    /// Whether its start script found the disk full, and has found no room since.
     pub fn only_reads(&self) -> bool {
         let said = self.process.last_lines(usize::MAX);
         let disk = said.iter().rev().find(|line| line.starts_with(DISK));
@@ -160,12 +160,12 @@ impl RedisServer {
         self.process.kill();
     }
 
-    /// Stops it in order, with everything on disk.
+    /// Stops it with SIGTERM, with all its data on disk.
     pub async fn stop(&self) -> Result<()> {
         self.process.stop(STOP_LIMIT).await.map(drop)
     }
 
-    /// Freezes it: connections stay open, nothing is answered.
+    /// Freezes it: connections stay open, and no request is answered.
     pub fn pause(&self) {
         self.process.pause();
     }
@@ -175,14 +175,14 @@ impl RedisServer {
         self.process.resume();
     }
 
-    /// Starts it again on the same folder and port (killing it first if it still runs), and waits
-    /// until it answers.
+    /// Starts it again with the same folder and port, and waits until it answers. If it still runs,
+    /// it is killed first.
     pub async fn restart(&self) -> Result<()> {
         self.process.restart()?;
         self.wait_ready().await
     }
 
-    /// Waits until it answers PING to the operator, which is after it has read its data back.
+    /// Waits until it answers PING to the operator, which it does after it has read its data back.
     pub async fn wait_ready(&self) -> Result<()> {
         let outcome = wait_for("its answer to PING", READY_LIMIT, || async {
             // An ended server will never answer, so there is nothing to wait for.
@@ -283,8 +283,8 @@ impl RedisServer {
         );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = vec![0; b"+OK\r\n+PONG\r\n".len()];
-        // While it loads it answers with an error, which is longer than what is expected and
-        // different.
+        // A server that still reads its data back answers with an error, which is longer than the
+        // expected answer and different.
         stream.read_exact(&mut answer).await?;
         anyhow::ensure!(answer == b"+OK\r\n+PONG\r\n", "not ready");
         Ok(())

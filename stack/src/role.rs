@@ -1,4 +1,4 @@
-//! The four service processes, and what each is told through its environment.
+//! The four service processes, and the environment of each.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::ports::Ports;
 use crate::process::Launch;
 use crate::redis::Owner;
 
-/// Every setting of the services. A test starts from none of them, whatever stands in the
-/// environment it was started from.
+/// Every setting of the services. A test removes all of them from the environment of its processes,
+/// so that the environment of the test does not matter.
 pub const SETTINGS: [&str; 31] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
@@ -46,7 +46,7 @@ pub const SETTINGS: [&str; 31] = [
     "NO_COLOR",
 ];
 
-/// What a service process does.
+/// The kind of a service process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The HTTP API of inventory.
@@ -68,7 +68,7 @@ impl Role {
         Self::PaymentsConsume,
     ];
 
-    /// What people call it: binary and verb.
+    /// The name for people: binary and verb.
     pub fn name(self) -> &'static str {
         match self {
             Self::InventoryServe => "inventory serve",
@@ -78,7 +78,7 @@ impl Role {
         }
     }
 
-    /// The name of one more process of this role, such as `inventory serve 2`.
+    /// The name of a further process of this role, such as `inventory serve 2`.
     pub fn replica(self, number: usize) -> String {
         format!("{} {number}", self.name())
     }
@@ -99,7 +99,7 @@ impl Role {
         }
     }
 
-    /// The port it answers on, `/readyz` among others.
+    /// The port on which the process serves HTTP, `/readyz` included.
     pub fn port(self, ports: &Ports) -> u16 {
         match self {
             Self::InventoryServe => ports.inventory_http,
@@ -109,7 +109,7 @@ impl Role {
         }
     }
 
-    /// The place of that port, to move it elsewhere.
+    /// The same port, to be changed.
     pub fn port_mut(self, ports: &mut Ports) -> &mut u16 {
         match self {
             Self::InventoryServe => &mut ports.inventory_http,
@@ -119,7 +119,7 @@ impl Role {
         }
     }
 
-    /// The user that it is in both stores.
+    /// The user as which it logs in to both stores.
     pub fn user(self) -> User {
         match self.service() {
             Owner::Inventory => User::Inventory,
@@ -134,7 +134,8 @@ impl Role {
         }
     }
 
-    /// How to start it: against stores with these addresses (inventory's, payments'), on these ports.
+    /// How to start the process: on these ports, with these addresses of the stores (inventory's
+    /// first).
     pub fn launch(
         self,
         binaries: &Binaries,
@@ -161,7 +162,7 @@ impl Role {
             name: self.name().to_owned(),
             program: self.program(binaries),
             args: self.name().split(' ').skip(1).map(Into::into).collect(),
-            // A file named in the user's environment would contradict the value given here.
+            // A `..._FILE` in the user's environment would contradict the value that is given here.
             env_remove: env.iter().map(|(name, _)| format!("{name}_FILE")).collect(),
             env,
         }

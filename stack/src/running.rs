@@ -1,5 +1,5 @@
-//! How other verbs reach the system that `run-all` runs on these ports: it is noted when the system is
-//! ready, and the note is removed when it ends.
+//! How other verbs reach the system that `run-all` runs: `run-all` writes a note when the system is
+//! ready, and removes the note at its end. Each set of ports has a note of its own.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const FOLDER: &str = "running";
 #[derive(Debug)]
 pub struct Note(PathBuf);
 
-/// What a verb of payments needs: the program, and what its `serve` was told.
+/// The program of payments, and the settings of `payments serve`, for further verbs of payments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Payments {
     /// The program.
@@ -31,8 +31,8 @@ pub struct Payments {
 }
 
 impl Note {
-    /// Notes what `payments serve` was told on these ports, passwords included: only its owner can read
-    /// it.
+    /// Writes a note with the settings of `payments serve` on these ports. The settings include
+    /// passwords, so only the owner can read the file.
     pub fn write(ports: &Ports, binaries: &Binaries, stores: [String; 2]) -> Result<Self> {
         Self::write_to(
             &path(&project::data_dir(), ports),
@@ -69,7 +69,7 @@ impl Drop for Note {
     }
 }
 
-/// How to run a verb of payments beside the system on these ports. `None` where none is noted.
+/// How to run a verb of payments beside the system on these ports. `None` if no note exists.
 pub fn payments(ports: &Ports) -> Result<Option<Payments>> {
     read(&path(&project::data_dir(), ports))
 }

@@ -1,7 +1,7 @@
 //! One store that survives the loss of a server: a primary, its replicas, and three Sentinels that
 //! make a replica the primary when the primary is gone.
 //!
-//! Every server runs with the shipped configuration and users, plus those of
+//! Every server runs with the shipped configuration and users, plus the users of
 //! `deploy/acl/replication.acl`.
 
 use std::fs;
@@ -20,19 +20,20 @@ use watcher::Watcher;
 
 mod watcher;
 
-/// More than half of them have to agree, so that one may be lost.
+/// More than half of the Sentinels have to agree on a failover. With three, one may be lost.
 const SENTINELS: usize = 3;
-/// How long anything here may take that is waited for. A second attempt of the Sentinels included.
+/// The limit of every wait in this module. It leaves time for a second attempt of the Sentinels.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A running store with its replicas and Sentinels. Killed when dropped; its folder stays.
+/// A running store with its replicas and Sentinels. They are killed when it is dropped; its folder
+/// stays.
 pub struct Replicated {
     store: Owner,
     nodes: Vec<Node>,
     sentinels: Vec<Watcher>,
     credentials: Credentials,
     secrets: Secrets,
-    /// What clients tell the Sentinels.
+    /// The password of clients at the Sentinels.
     watchers: String,
 }
 
@@ -62,7 +63,7 @@ impl Replicated {
             store.replicas_of(0).await == Some(replicas)
         });
         complete.await?;
-        // A Sentinel that comes before the replicas looks for them again only after ten seconds.
+        // A Sentinel that starts before the replicas looks for them again only after 10 s.
         for number in 0..SENTINELS {
             store.sentinels.push(store.watch(&options, number)?);
         }
@@ -72,7 +73,7 @@ impl Replicated {
         Ok(store)
     }
 
-    /// The address of the store for `user`: that of the Sentinels, who know which server it is.
+    /// The address of the store for `user`, which names the Sentinels: they know the primary.
     pub fn url(&self, user: User) -> String {
         let address = |sentinel: &Watcher| format!("127.0.0.1:{}", sentinel.port());
         let [first, rest @ ..] = &self.sentinels[..] else {
@@ -98,12 +99,12 @@ impl Replicated {
         self.nodes.iter().map(|node| node.server.clone())
     }
 
-    /// A server by its number; 0 is the one that was the primary first.
+    /// A server by its number. Server 0 started as the primary.
     pub fn node(&self, number: usize) -> &RedisServer {
         &self.nodes[number].server
     }
 
-    /// A client of one server that may do everything, whether it is primary or replica.
+    /// A client of one server that may do everything, whether the server is a primary or a replica.
     pub fn operator_of(&self, number: usize) -> &Operator {
         &self.nodes[number].operator
     }
@@ -134,7 +135,7 @@ impl Replicated {
         Ok(number)
     }
 
-    /// Makes a replica the primary while the old one lives, as for maintenance.
+    /// Makes a replica the primary while the old primary runs, as for maintenance.
     pub async fn hand_over(&self) -> Result<()> {
         self.sentinels
             .first()
@@ -153,14 +154,14 @@ impl Replicated {
         .await
     }
 
-    /// Starts a server that was killed (or kills one that is frozen), as a replica of the present
-    /// primary, and waits until every replica has everything. By themselves the Sentinels would do
-    /// so after some seconds.
+    /// Starts a killed or frozen server again as a replica of the present primary, and waits until
+    /// every replica is up to date. The Sentinels would do the same by themselves after some
+    /// seconds.
     pub async fn return_as_replica(&self, number: usize) -> Result<()> {
         self.node(number).restart().await?;
         let what = format!("all replicas of the {} store", self.store.name());
         wait_for(&what, LIMIT, || async {
-            // A busy machine makes the Sentinels change their minds meanwhile.
+            // On a busy machine the Sentinels may choose another primary meanwhile.
             let primary = self.primary().await.ok()?;
             if primary != number && self.is_primary(number).await {
                 self.follow(number, primary).await.ok()?;
@@ -170,12 +171,12 @@ impl Replicated {
         .await
     }
 
-    /// What the Sentinels did, line by line, each in turn: for a test that fails.
+    /// The log lines of each Sentinel in turn, for a test that fails.
     pub fn history(&self) -> Vec<String> {
         self.sentinels.iter().flat_map(Watcher::history).collect()
     }
 
-    /// How many replicas of a server are up to date.
+    /// The number of replicas of a server that are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
         Some(
             self.replication(primary)

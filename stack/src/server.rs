@@ -1,8 +1,8 @@
-//! Finds the program that plays Redis: the one named by `REDIS_SERVER`, one on PATH, or a pinned
-//! Valkey from a Python wheel.
+//! Finds the server program of the stores: the one that `REDIS_SERVER` names, one on PATH, or a
+//! pinned Valkey from a Python wheel.
 //!
-//! A program is believed only by what it answers to `--version`: there are other programs called
-//! `redis-server`.
+//! A program is accepted only if its answer to `--version` is that of Redis or Valkey: other
+//! programs may be called `redis-server`.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use crate::{project, subprocess};
 
 mod wheel;
 
-/// The oldest versions that have all we use (functions, stream commands, ACL selectors).
+/// The oldest versions that have functions, all needed stream commands, and ACL selectors.
 const OLDEST: [(&str, (u32, u32)); 2] = [("Redis", (7, 0)), ("Valkey", (7, 2))];
 
 /// The names looked for on PATH, best first.
@@ -53,20 +53,20 @@ impl Server {
     }
 }
 
-/// Where to look. [`Finder::from_env`] is the answer for everybody but the tests of this module.
+/// The places to search. Everything but the tests of this module uses [`Finder::from_env`].
 #[derive(Clone, Debug)]
 pub struct Finder {
-    /// A program chosen by the user; nothing else is tried then.
+    /// A program that the user chose. If it is given, no other program is tried.
     pub chosen: Option<PathBuf>,
     /// The search path, in the form of the `PATH` variable.
     pub path: OsString,
     /// The folder that keeps fetched servers.
     pub store: PathBuf,
-    /// The Python that may fetch one.
+    /// The Python that fetches a server if no other is found.
     pub python: PathBuf,
 }
 
-/// The server of this process: found (or fetched) once, then remembered.
+/// The server program of this process, which is found or fetched once.
 pub fn shared() -> Result<Server> {
     static FOUND: OnceLock<Result<Server, String>> = OnceLock::new();
     FOUND
@@ -80,7 +80,7 @@ pub fn shared() -> Result<Server> {
 }
 
 impl Finder {
-    /// `REDIS_SERVER`, `PATH`, the project's data folder and `python3`.
+    /// Searches `REDIS_SERVER`, `PATH` and the project's data folder, and fetches with `python3`.
     pub fn from_env() -> Self {
         Self {
             chosen: project::variable("REDIS_SERVER").map(PathBuf::from),

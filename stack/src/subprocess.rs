@@ -1,4 +1,4 @@
-//! Runs a short-lived helper program to its end, with a limit on how long that may take.
+//! Runs a short-lived helper program to its end, with a time limit.
 
 use std::io::Read;
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 /// The pause between two looks at a running helper.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long the last output may take to arrive after the helper has ended. A grandchild that holds
-/// the pipe is not waited for.
+/// The longest wait for the last output after the helper has ended. A child of the helper may hold
+/// the pipe longer, and is not waited for.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
 /// How a helper ended, and what it wrote.
@@ -53,8 +53,7 @@ pub(crate) fn run_with_stderr(
             break status;
         }
         if Instant::now() >= deadline {
-            // The kill can only fail if the child has just ended, and then the wait returns at once
-            // as well.
+            // The kill fails only if the child has just ended. The wait then returns at once too.
             let _ = child.kill();
             let _ = child.wait();
             bail!("`{name}` did not end within {} s", limit.as_secs());
@@ -70,16 +69,16 @@ pub(crate) fn run_with_stderr(
     })
 }
 
-/// Reads a pipe to its end on a thread of its own, so that a full pipe never stops the helper.
+/// Reads a pipe to its end on a separate thread, so that a full pipe never stops the helper.
 fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // A pipe that breaks half-way still leaves what was read before.
+            // If reading fails half-way, the bytes that were read before are kept.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        // The receiver is gone when the helper was too slow.
+        // The receiver is gone if the helper exceeded its limit.
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver

@@ -1,4 +1,5 @@
-//! The whole system for one test: two stores and four processes on free ports. Its data goes with it.
+//! The whole system for one test: two stores and four processes on free ports. Its data is removed
+//! with it.
 
 use std::fs::File;
 use std::io::Write;
@@ -28,7 +29,7 @@ mod builder;
 mod members;
 mod route;
 
-/// How long a process may take to be ready.
+/// The longest time for a process to be ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running system. Dropping it kills every process and removes its data. All methods take
@@ -42,7 +43,7 @@ pub struct System {
     binaries: Binaries,
     guard: Guard,
     env: Vec<(String, String)>,
-    /// Says what processes connect to in place of stores and services, if a test wants that.
+    /// Redirects the connections of processes to proxies, if a test wants that.
     route: Option<Route>,
     /// The folder for the logs of the services, if a test wants them.
     logs: Option<PathBuf>,
@@ -54,7 +55,7 @@ pub struct System {
 }
 
 impl System {
-    /// Describes a system; [`Builder::start`] starts it.
+    /// Begins the description of a system; [`Builder::start`] starts it.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -109,7 +110,7 @@ impl System {
         self.member(name).process
     }
 
-    /// The address of that process, also of a consumer (health) or a replica.
+    /// The address of that process. That of a consumer serves only health checks.
     ///
     /// # Panics
     ///
@@ -118,8 +119,8 @@ impl System {
         self.member(name).url
     }
 
-    /// Starts one more process of a role with its own ports and consumer name, and waits until it
-    /// is ready. It is called `<role> <number>`.
+    /// Starts a further process of a role with its own port and consumer name, and waits until it
+    /// is ready. Its name is `<role> <number>`.
     pub async fn start_replica(&self, role: &str, number: usize) -> Result<Arc<Process>> {
         let role = Role::by_name(role)?;
         self.start_replicas(&[role], number).await?;
@@ -146,9 +147,9 @@ impl System {
         Ok(())
     }
 
-    /// Waits until every process that was ever started answers 200 on `/readyz` (at most 1 min). A
-    /// process that has ended is an error, which shows the last lines of its log. After a kill,
-    /// restart the process first, or use one of the other two.
+    /// Waits until every process that was ever started answers 200 on `/readyz`, at most 1 min. An
+    /// ended process is an error that shows the last lines of its log. After a kill, restart the
+    /// process first, or use one of the next two functions.
     pub async fn wait_ready(&self) -> Result<()> {
         health::wait_ready(&self.members.started(), READY_LIMIT).await
     }
@@ -165,7 +166,7 @@ impl System {
         health::wait_ready(&[self.member(name)], READY_LIMIT).await
     }
 
-    /// All service processes, also those that are added later.
+    /// All service processes, including those that are started later.
     pub fn members(&self) -> Members {
         self.members.clone()
     }
@@ -214,7 +215,8 @@ impl Drop for System {
         if std::thread::panicking() {
             self.show_last_lines();
         }
-        // A test that still holds a process cannot keep it alive: its store and its data go now.
+        // A test may still hold a process. It is killed all the same, because its store and its
+        // data are removed now.
         for process in self.members.all() {
             process.kill();
         }
@@ -222,7 +224,8 @@ impl Drop for System {
 }
 
 impl System {
-    /// A test that fails shows what the processes said last, which is where the reason stands.
+    /// Shows the last log lines of the processes of a failed test, because the reason is often
+    /// there.
     fn show_last_lines(&self) {
         let show = |process: &Process| {
             eprintln!("--- {} (exit: {:?})", process.name(), process.exit());
@@ -240,7 +243,8 @@ impl System {
     }
 }
 
-/// A test depends on nothing that happens to stand in the environment it was started from.
+/// Removes all settings from the environment of a process, so that a test does not depend on the
+/// environment in which it was started.
 fn isolate(launch: &mut Launch, env: &[(String, String)], extra: Vec<(&str, String)>) {
     launch.env_remove = SETTINGS
         .iter()

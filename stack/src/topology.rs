@@ -43,14 +43,15 @@ pub enum StoreServers {
 }
 
 impl Topology {
-    /// Three primaries with a replica each. Fewer primaries cannot agree that one of them has failed.
+    /// Three primaries with a replica each. With fewer primaries no majority is left to agree that
+    /// a primary has failed.
     pub const CLUSTER: Self = Self::Clustered {
         primaries: 3,
         replicas: 1,
     };
 
-    /// Starts the servers, on ports from `first_port` on if that is given, otherwise on free ones. A
-    /// single server on a given port may still read its data back: see [`StoreServers::wait_ready`].
+    /// Starts the servers on ports from `first_port` on, or on free ports. A single server on a
+    /// given port may still read its data back afterwards: see [`StoreServers::wait_ready`].
     pub async fn launch(
         self,
         options: RedisOptions,
@@ -79,7 +80,7 @@ impl Topology {
         })
     }
 
-    /// The ports on which the servers of a store listen that was launched with this first port.
+    /// The ports of the servers of a store that was launched with this first port.
     pub fn ports(self, first_port: u16) -> Vec<u16> {
         match self {
             Self::Single | Self::Replicated { .. } => vec![first_port],
@@ -129,7 +130,7 @@ impl StoreServers {
         Ok(Redis::worker(&parse(&self.url(User::Operator))?))
     }
 
-    /// All servers, in the order of their numbers. The first ones were primaries first.
+    /// All servers by their numbers. Those that started as primaries come first.
     pub fn servers(&self) -> Vec<Arc<RedisServer>> {
         match self {
             Self::Single(server) => vec![server.clone()],
@@ -138,7 +139,8 @@ impl StoreServers {
         }
     }
 
-    /// The number of the server that was the primary of `key` first, in a cluster is it now.
+    /// The number of the primary of `key`: in a cluster the present primary, otherwise the server
+    /// that started as the primary.
     pub async fn primary_of(&self, key: &str) -> Result<usize> {
         match self {
             Self::Single(_) | Self::Replicated(_) => Ok(0),

@@ -1,15 +1,15 @@
-//! What the users of a store may do besides, where the store is more than one server without partitions.
+//! The further rights of users in a store with partitions, replicas or a cluster.
 
 use anyhow::{Context, Result};
 
 use crate::operator::Operator;
 use crate::redis::RedisServer;
 
-/// Users of replicas and Sentinels, and what both services need beside them.
+/// The users of replicas and Sentinels, and the rights that both services need beside them.
 pub(crate) const REPLICATION: &str = include_str!("../../deploy/acl/replication.acl");
-/// What both services need in a store with partitions.
+/// The rights that both services need in a store with partitions.
 pub(crate) const PARTITIONS: &str = include_str!("../../deploy/acl/partitions.acl");
-/// What both services need in a cluster.
+/// The rights that both services need in a cluster.
 pub(crate) const CLUSTER: &str = include_str!("../../deploy/acl/cluster.acl");
 
 /// Lets both services use the partitions of a store that is one server.
@@ -29,7 +29,7 @@ pub async fn allow_replicas(server: &RedisServer) -> Result<()> {
     .await
 }
 
-/// Adds what these lines grant, for good.
+/// Adds the rights in these lines, and saves them.
 pub(crate) async fn grant(operator: &Operator, users: &str) -> Result<()> {
     for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
         let words: Vec<&str> = ["ACL", "SETUSER"]

@@ -1,4 +1,4 @@
-//! One module per verb of the command line.
+//! One module for each verb of the command line.
 
 pub(crate) mod demo;
 pub(crate) mod exec_child;

@@ -1,4 +1,4 @@
-//! Waiting for something to become true, with a limit and a name.
+//! Waits for a condition, with a limit and a name for the error.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// The pause between two looks.
 pub const POLL: Duration = Duration::from_millis(10);
 
-/// Polls `probe` every 10 ms until it answers true. The error names `what` was waited for.
+/// Polls `probe` every 10 ms until it answers true. The error names `what` did not happen.
 pub async fn wait_until<F, Fut>(what: &str, limit: Duration, mut probe: F) -> Result<()>
 where
     F: FnMut() -> Fut,

@@ -1,7 +1,7 @@
-//! What the system asks of its stores for an order, listened to while it does.
+//! Records the commands that the system sends to its stores for an order.
 //!
-//! So the limit is measured with the functions and the arguments that the services use at that
-//! revision, whatever these are.
+//! So the limit is measured with exactly the functions and arguments that the services of this
+//! revision use.
 
 use anyhow::{Context, Result};
 use shared::contract::event::{Event, OrderCompleted};
@@ -12,26 +12,26 @@ use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
 use crate::monitor::{Monitor, Told};
 use crate::rig::Rig;
 
-/// Orders of the sample: several times what one call takes at once.
+/// The number of orders in the sample: several times as many as one call takes.
 const ORDERS: u64 = 2_000;
 const CONSUMER: &str = "inventory consume";
 
-/// The commands of one order, and of many at once.
+/// The commands for one order, and for many orders at once.
 pub(crate) struct Capture {
     pub(crate) place_one: Template,
     pub(crate) place_many: Template,
-    /// The same for whichever orders are due.
+    /// This call does not name orders: it pays all that are due.
     pub(crate) complete: Vec<Vec<u8>>,
-    /// Without waiting.
+    /// The read, without `BLOCK`.
     pub(crate) read: Vec<Vec<u8>>,
-    /// Without the ids of the entries.
+    /// The acknowledgement, without the ids of the entries.
     pub(crate) acknowledge: Vec<Vec<u8>>,
     pub(crate) apply_one: Template,
     pub(crate) apply_many: Template,
 }
 
 impl Capture {
-    /// Lets the system work a little, one order alone and then many together.
+    /// Lets the system handle one order alone and then many together, and records the commands.
     pub(crate) fn take(rig: &mut Rig) -> Result<Self> {
         let products = rig.products(PRODUCTS)?;
         let mut known = Vec::new();
@@ -47,7 +47,7 @@ impl Capture {
             }
             Ok(())
         };
-        // Whatever is done only once is done by now.
+        // These orders come first, because the system does some things only once.
         place(rig, PRODUCTS)?;
         rig.rest()?;
         let inventory = Monitor::begin(rig.inventory.operator().url())?;
@@ -100,7 +100,7 @@ fn calls<'a>(told: &'a [Told], function: &'a str) -> impl Iterator<Item = &'a To
     })
 }
 
-/// The commands of this name about paid orders.
+/// The commands of this name on the stream of paid orders.
 fn about<'a>(told: &'a [Told], name: &'a str) -> impl DoubleEndedIterator<Item = &'a Told> {
     told.iter().filter(move |told| {
         let stream = OrderCompleted::STREAM.as_bytes();

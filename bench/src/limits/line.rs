@@ -1,4 +1,4 @@
-//! A connection to a store, over which whole pipelines go.
+//! A connection to a store that sends whole pipelines.
 
 use std::thread::ScopedJoinHandle;
 
@@ -10,7 +10,7 @@ use crate::operator::Operator;
 /// The connection.
 pub(super) struct Line(Connection);
 
-/// An entry that was read: its id, and the order it is about.
+/// An entry that was read: its id, and the id of its order.
 #[derive(Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) id: Vec<u8>,
@@ -22,7 +22,7 @@ impl Line {
         Ok(Self(store.another()?))
     }
 
-    /// Sends commands that are ready, and waits for their answers.
+    /// Sends packed commands, and waits for their answers.
     pub(super) fn ask(&mut self, commands: &[u8], count: usize) -> Result<Vec<Value>> {
         self.0.send_packed_command(commands)?;
         let mut answers = Vec::with_capacity(count);
@@ -49,7 +49,7 @@ impl Line {
     }
 }
 
-/// A command as it goes over the wire.
+/// A command in the form of the wire protocol.
 pub(super) fn packed(args: &[Vec<u8>]) -> Vec<u8> {
     let mut command = Cmd::new();
     for arg in args {
@@ -58,7 +58,7 @@ pub(super) fn packed(args: &[Vec<u8>]) -> Vec<u8> {
     command.get_packed_command()
 }
 
-/// What a thread came to.
+/// The result of a thread.
 pub(super) fn joined(thread: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     thread.join().map_err(|_| anyhow!("a thread panicked"))?
 }

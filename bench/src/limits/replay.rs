@@ -1,5 +1,5 @@
-//! The same work on the stores by a bare pipelined client: commands made beforehand, answers only
-//! looked at where something has to be done with them.
+//! Does the same work on the stores with a bare pipelined client. It builds commands beforehand,
+//! and reads an answer only if the next command depends on it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{scope, sleep};
@@ -16,22 +16,22 @@ use crate::number::{micros_each, per_second, quantile};
 use crate::paid_to_taken::from_paid_to_taken;
 use crate::rig::Rig;
 
-/// Commands of a pipeline: as many requests as the services are sent at once.
+/// The number of orders in a pipeline: as many as the clients of the services send at once.
 const DEPTH: usize = 64;
-/// Connections to the store of payments, so that it always has something to do.
+/// The number of connections to the store of payments: with two, the store always has work.
 const PAYMENTS_LINES: usize = 2;
-/// Orders a second where the wait of one order is measured.
+/// The pause between two orders while the latency of single orders is measured.
 const PAUSE: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// What to do again, and for how many orders.
+/// The recorded commands, and the number of orders to send them for.
 pub(crate) struct Replay {
     pub(crate) capture: Capture,
     pub(crate) orders: u64,
 }
 
 impl Replay {
-    /// Orders a second that can be placed and nothing else.
+    /// The number of orders a second that the stores can place, if they do nothing else.
     pub(crate) fn accept(&self, rig: &Rig) -> Result<f64> {
         let orders = self.fresh();
         let pipelines = self.placements(&orders, DEPTH);
@@ -43,8 +43,8 @@ impl Replay {
         Ok(per_second(self.orders, started.elapsed()))
     }
 
-    /// Events a second that can be read, applied and acknowledged, of a pile made from what
-    /// [`Replay::accept`] has placed.
+    /// The number of events a second that can be read, applied and acknowledged. The pile of events
+    /// comes from the orders of [`Replay::accept`].
     pub(crate) fn drain(&self, rig: &mut Rig) -> Result<f64> {
         let mut line = Line::connect(rig.payments.operator())?;
         let complete = packed(&self.capture.complete);
@@ -67,8 +67,8 @@ impl Replay {
         Ok(per_second(self.orders, started.elapsed()))
     }
 
-    /// Orders a second that can be placed, paid, read, applied and acknowledged, and the processor
-    /// time of both stores for each in microseconds.
+    /// The number of orders a second that can be placed, paid, read, applied and acknowledged, and
+    /// the processor time of both stores for each order in microseconds.
     pub(crate) fn whole(&self, rig: &Rig) -> Result<(f64, f64)> {
         let orders = self.fresh();
         let apply = self.applications(&orders);
@@ -106,7 +106,8 @@ impl Replay {
         ))
     }
 
-    /// From paid to taken for one order at a time, in microseconds: half of them, and 99 of 100.
+    /// The time from paying an order to taking its stock, for one order at a time: the median and
+    /// the 99th percentile, in microseconds.
     pub(crate) fn latency(&self, rig: &Rig, time: Duration) -> Result<(f64, f64)> {
         let inventory = Monitor::begin(rig.inventory.operator().url())?;
         let payments = Monitor::begin(rig.payments.operator().url())?;
@@ -125,7 +126,7 @@ impl Replay {
                     .write(std::slice::from_ref(order), &mut buffer);
                 buffer.extend_from_slice(&complete);
                 line.ask(&buffer, 2)?;
-                // The rate is what is wanted here, not a moment that something is ready at.
+                // The pause sets the rate; it does not wait for a condition.
                 sleep(PAUSE);
             }
             joined(consumer)
@@ -156,7 +157,7 @@ impl Replay {
                 "the stores do not come to an end"
             );
             buffer.clear();
-            // What is read is answered last, so that it is found at the end.
+            // The read is the last command of the pipeline, so its answer is the last one.
             let mut count = 0;
             if !entries.is_empty() {
                 buffer.extend_from_slice(&self.acknowledgement(&entries));
@@ -189,7 +190,7 @@ impl Replay {
         }
     }
 
-    /// Reads, applies and acknowledges one order after the other, as soon as it is there.
+    /// Reads, applies and acknowledges one order after the other, as soon as its event arrives.
     fn consume_singly(&self, rig: &Rig, orders: usize) -> Result<()> {
         let mut payments = Line::connect(rig.payments.operator())?;
         let mut inventory = Line::connect(rig.inventory.operator())?;
@@ -222,7 +223,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Sends what takes the stock, the next call while the last one is answered.
+    /// Sends the calls that take the stock. The next call is sent before the last one is answered.
     fn apply(&self, rig: &Rig, calls: &[Vec<u8>]) -> Result<()> {
         let mut line = Line::connect(rig.inventory.operator())?;
         let mut applied = 0;
@@ -277,8 +278,8 @@ impl Replay {
     }
 }
 
-/// Calls for these orders: as many at once as the larger one is for, and the rest with the smaller
-/// one.
+/// Calls for these orders. Each call of `many` takes as many orders as that template, and the rest
+/// are calls of `one`.
 fn calls(one: &Template, many: &Template, orders: &[Order]) -> Vec<Vec<u8>> {
     let call = |template: &Template, orders: &[Order]| {
         let mut buffer = Vec::new();

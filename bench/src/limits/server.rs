@@ -1,4 +1,4 @@
-//! A bare HTTP server, which gives every request the answer that one of the services gave.
+//! A bare HTTP server that answers every request with the same answer of one of the services.
 
 use std::convert::Infallible;
 use std::fs;
@@ -28,10 +28,10 @@ use crate::rig::Rig;
 
 const MAX_HEADERS: usize = 64;
 const START_LIMIT: Duration = Duration::from_secs(10);
-/// What the server says by itself.
+/// The headers that the server adds by itself.
 const OWN_HEADERS: [HeaderName; 2] = [header::CONTENT_LENGTH, header::DATE];
 
-/// A running server. It is gone with this value.
+/// A running server. It ends when this value is dropped.
 pub(crate) struct Server {
     process: Process,
     port: Port,
@@ -39,7 +39,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts this program once more, as a server that gives this answer.
+    /// Starts this program again as a server that gives this answer.
     pub(crate) fn start(rig: &Rig, answer: &Answer) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("answer");
@@ -87,7 +87,7 @@ impl Server {
     }
 }
 
-/// This very program, also where a build has replaced or removed its file since it was started.
+/// The file of this program, even if a build has replaced or removed it since the start.
 fn this_program() -> Result<PathBuf> {
     let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
     Ok(if running.exists() {
@@ -116,7 +116,7 @@ pub(crate) fn answer(port: u16, file: &Path) -> Result<()> {
                 *response.status_mut() = status;
                 response.headers_mut().clone_from(&headers);
                 async move {
-                    // A body that breaks off takes its connection with it.
+                    // If the body breaks off, the connection ends, so the error does not matter.
                     let _ = request.into_body().collect().await;
                     Ok::<_, Infallible>(response)
                 }

@@ -1,4 +1,4 @@
-//! A command as the system sent it, to be sent again for other orders.
+//! A command that the system sent, as a template for the same command about other orders.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use redis::Cmd;
 use shared::base::digest::short_digest;
 use shared::contract::id::OrderId;
 
-/// Letters of an id, of its end, which inventory records an order under, and of the hash of an
-/// idempotency key.
+/// The number of letters of an order id, of the end of the id under which inventory records the
+/// order, and of the hash of an idempotency key.
 const ID: usize = 36;
 const END: usize = 30;
 const HASH: usize = 22;
 
-/// What a command says about an order, and about no other.
+/// The texts in a command that belong to one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) id: String,
     pub(crate) hash: String,
 }
 
-/// A command, and where in it which order is named.
+/// A command, and the positions at which it names its orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     packed: Vec<u8>,
@@ -43,7 +43,7 @@ enum Part {
 }
 
 impl Order {
-    /// An order that was placed with this key.
+    /// An order that was placed with this idempotency key.
     pub(crate) fn placed(id: OrderId, key: &str) -> Self {
         Self {
             id: id.to_string(),
@@ -51,7 +51,7 @@ impl Order {
         }
     }
 
-    /// An order that was not placed yet.
+    /// A new order that was not placed yet.
     pub(crate) fn fresh() -> Self {
         let id = OrderId::mint();
         Self::placed(id, &id.to_string())
@@ -98,12 +98,12 @@ impl Template {
         })
     }
 
-    /// For how many orders it is.
+    /// The number of orders in the command.
     pub(crate) fn orders(&self) -> usize {
         self.orders
     }
 
-    /// Adds the command for other orders, as many as it is for, to `buffer`.
+    /// Appends the command for other orders to `buffer`. Their number must be that of the template.
     pub(crate) fn write(&self, orders: &[Order], buffer: &mut Vec<u8>) {
         let start = buffer.len();
         buffer.extend_from_slice(&self.packed);

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection that is asked one thing after the other.
+//! One HTTP/1.1 connection, which sends one request after the other.
 
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
@@ -9,20 +9,20 @@ use tokio::net::TcpStream;
 
 use super::request::Request;
 
-/// More headers than any answer has.
+/// The largest number of headers of an answer.
 const MAX_HEADERS: usize = 64;
-/// More bytes than any answer has.
+/// The largest answer in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 const BUFFER: usize = 16 * 1024;
 
-/// A connection, and what it needs for a request.
+/// A connection with its buffers.
 pub(super) struct Client {
     stream: TcpStream,
     request: Vec<u8>,
     answer: Vec<u8>,
 }
 
-/// An answer, as long as the next request has not been sent.
+/// An answer that is valid until the next request is sent.
 pub(super) struct Seen<'a> {
     pub(super) status: u16,
     pub(super) body: &'a [u8],
@@ -32,14 +32,14 @@ pub(super) struct Seen<'a> {
 /// An answer to keep.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
-    /// Head and body, as they came.
+    /// The head and the body as they were received.
     pub(crate) whole: Vec<u8>,
     pub(crate) body: Vec<u8>,
-    /// When its request was meant to be sent, on the clock of the machine.
+    /// The time at which its request should have been sent, by the clock of the machine.
     pub(crate) meant: SystemTime,
 }
 
-/// Where an answer ends.
+/// The status and the length of an answer.
 #[derive(Debug, PartialEq)]
 struct Extent {
     status: u16,
@@ -100,7 +100,7 @@ impl Seen<'_> {
     }
 }
 
-/// Reads the head, once all of it is there. Every answer says how long it is.
+/// Parses the head; `None` while it is incomplete. Every answer has to have a `Content-Length`.
 fn extent(bytes: &[u8]) -> Result<Option<Extent>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);

@@ -1,5 +1,5 @@
-//! A fixed rate, kept by a thread that sleeps: the runtime's own timer counts whole milliseconds,
-//! which is more than an answer takes.
+//! Keeps a fixed rate with a thread that sleeps. The timer of the runtime counts whole
+//! milliseconds, and an answer takes less.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::sync::Semaphore;
 
-/// Lets requests go when their time has come. Its thread ends with it.
+/// Releases each request at its time. The thread ends when this value is dropped.
 pub(super) struct Pace {
     interval: Duration,
     started: Instant,
@@ -18,7 +18,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// This many requests a second from now on.
+    /// Releases `rate` requests a second from `started` on.
     pub(super) fn new(rate: u32, started: Instant) -> Self {
         let interval = Duration::from_secs(1) / rate.max(1);
         let (due, stop) = (
@@ -46,8 +46,8 @@ impl Pace {
         }
     }
 
-    /// Waits for the time of a request, and says when that was: before now if all connections were
-    /// busy then.
+    /// Waits for the time of a request, and returns that time. It is in the past if all connections
+    /// were busy at that time.
     pub(super) async fn wait(&self, number: u64) -> Result<Instant> {
         self.due.acquire().await?.forget();
         Ok(self.started + at(self.interval, number))

@@ -1,10 +1,10 @@
-//! Requests as they go over the wire, made once and sent often.
+//! Requests in the form of the wire, which are built once and sent often.
 
 use std::io::Write;
 
-/// Digits of the number in a key, and of the run before it.
+/// The number of digits of a request's number in its key, and of the run's number before it.
 const DIGITS: usize = 16;
-/// The header whose value is another one in every request.
+/// The header whose value differs in every request.
 const KEY_HEADER: &str = "idempotency-key: ";
 
 /// A request that is ready to be sent.
@@ -14,7 +14,7 @@ pub(crate) struct Request {
     key: Option<Key>,
 }
 
-/// A value that is another one each time, always of the same length.
+/// A value that differs each time and always has the same length.
 #[derive(Clone, Debug)]
 struct Key {
     at: usize,
@@ -22,13 +22,13 @@ struct Key {
 }
 
 impl Request {
-    /// Asks for `path`.
+    /// A `GET` of `path`.
     pub(crate) fn get(path: &str) -> Self {
         let bytes = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes();
         Self { bytes, key: None }
     }
 
-    /// Posts `body` as JSON, each time with another idempotency key.
+    /// A `POST` of `body` as JSON, each time with another idempotency key.
     pub(crate) fn post(path: &str, body: &str) -> Self {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
@@ -46,19 +46,19 @@ impl Request {
         }
     }
 
-    /// The key of the request of this number, where it has one.
+    /// The idempotency key of the request with this number, if it has a key.
     pub(crate) fn key(&self, number: u64) -> Option<String> {
         self.key.as_ref().map(|key| key.value(number))
     }
 
-    /// Writes the request of this number in place of what `buffer` holds.
+    /// Replaces the content of `buffer` by the request with this number.
     pub(super) fn write(&self, number: u64, buffer: &mut Vec<u8>) {
         buffer.clear();
         buffer.extend_from_slice(&self.bytes);
         if let Some(key) = &self.key {
             let at = key.at + DIGITS;
             if let Some(mut place) = buffer.get_mut(at..at + DIGITS) {
-                // It has room for exactly what is written.
+                // The place has exactly the length of the text, so the write cannot fail.
                 let _ = write!(place, "{number:016x}");
             }
         }

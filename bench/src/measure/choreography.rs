@@ -1,4 +1,5 @@
-//! The whole choreography: orders as fast as they are taken, until the last event is acknowledged.
+//! Measures the whole choreography: places orders as fast as they are accepted, and waits until the
+//! last event is acknowledged.
 
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ struct Run {
     used: Used,
 }
 
-/// Measures with the store's setting that was asked for, and once more with each answer on disk.
+/// Measures with the chosen `appendfsync`, and once more with `always`.
 pub(super) fn measure(
     rig: &mut Rig,
     options: &Options,
@@ -39,7 +40,7 @@ pub(super) fn measure(
     rig.payments.operator_mut().reset_calls()?;
     let reads = reads(rig)?;
     let run = run(rig, options.orders(), products)?;
-    // Our own questions are reads as well; what they are is known only after they were asked.
+    // The commands of the bench count as calls too. They are subtracted after they were sent.
     let calls = [
         rig.inventory.operator_mut().calls()?,
         rig.payments.operator_mut().calls()?,
@@ -72,7 +73,8 @@ pub(super) fn measure(
     Ok(())
 }
 
-/// Places orders, and waits until all of them are paid for and taken from the stock, exactly.
+/// Places orders, and waits until all are paid and their stock is taken. The number of sold pieces
+/// has to be exact.
 fn run(rig: &mut Rig, orders: u64, products: &[ProductId]) -> Result<Run> {
     let sold = rig.sold(products)?;
     let load = rig.orders(products, CONNECTIONS, Until::Count(orders))?;
@@ -125,7 +127,7 @@ fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2
     sheet.lower("e2e.reads".to_owned(), "/order", each(reads), foreign);
 }
 
-/// Listens to both stores for a while, to learn which commands functions issue.
+/// Records the commands of both stores for a while, to learn which ones functions issue.
 fn habits(rig: &mut Rig, products: &[ProductId]) -> Result<Habits> {
     let inventory = Monitor::begin(rig.inventory.operator().url())?;
     let payments = Monitor::begin(rig.payments.operator().url())?;
@@ -135,8 +137,8 @@ fn habits(rig: &mut Rig, products: &[ProductId]) -> Result<Habits> {
     Ok(Habits::learn([&inventory.end()?, &payments.end()?]))
 }
 
-/// How often the stores read from a connection: at most once for each call, and less often when
-/// several arrive together.
+/// The number of times that the stores read from a connection: once for each call, or less often if
+/// several calls arrive together.
 fn reads(rig: &mut Rig) -> Result<u64> {
     let mut reads = 0;
     for store in [&mut rig.inventory, &mut rig.payments] {
@@ -147,7 +149,7 @@ fn reads(rig: &mut Rig) -> Result<u64> {
     Ok(reads)
 }
 
-/// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
+/// The memory of the keys that both stores keep, without the streams that are trimmed later.
 fn kept_memory(rig: &mut Rig) -> Result<(u64, u64)> {
     let inventory = rig
         .inventory

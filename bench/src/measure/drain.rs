@@ -1,4 +1,4 @@
-//! Piles of events that wait for a consumer which was not there.
+//! Measures how fast a consumer drains a pile of events after it was down.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -17,10 +17,10 @@ use crate::operator::Operator;
 use crate::rig::{LOOK, Rig};
 
 const CONSUMER: &str = "inventory consume";
-/// How long a pile may take.
+/// The longest time for a pile.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Writes a pile of events as payments would, and lets the consumer begin.
+/// Writes a pile of events as payments would, starts the consumer, and measures it.
 pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet, pile: u64) -> Result<()> {
     let products = rig.products(PRODUCTS)?;
     let consumer = rig.system.process(CONSUMER);
@@ -81,7 +81,8 @@ fn lag(rig: &mut Rig) -> Result<crate::operator::GroupLag> {
         .context("the group is gone")
 }
 
-/// Events that no order stands behind: inventory does not ask, and there is stock for all of them.
+/// Adds events without orders in payments. inventory does not look for the orders, and has stock
+/// for all of them.
 pub(crate) fn pile_up(payments: &mut Operator, products: &[ProductId], pile: u64) -> Result<()> {
     let cents = Money::from_minor;
     let events = (0..pile).zip(products.iter().cycle()).map(|(_, product)| {

@@ -1,4 +1,4 @@
-//! What the system takes while it has no clients.
+//! Measures the memory and processor time of the system without clients.
 
 use std::thread::sleep;
 
@@ -8,7 +8,7 @@ use crate::figure::Sheet;
 use crate::options::Options;
 use crate::rig::Rig;
 
-/// Watches the idle system.
+/// Measures the idle system.
 pub(super) fn measure(rig: &Rig, options: &Options, sheet: &mut Sheet) -> Result<()> {
     let group = rig.group();
     let mark = group.mark()?;

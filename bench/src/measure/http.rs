@@ -1,5 +1,5 @@
-//! One kind of request at a time, with few and with many connections, and beside it a bare server
-//! that gives the same answer.
+//! Measures one kind of request at a time, with few and with many connections, and beside it a bare
+//! server that gives the same answer.
 
 use anyhow::{Context, Result};
 use shared::contract::id::ProductId;
@@ -13,11 +13,11 @@ use crate::number::micros_each;
 use crate::options::Options;
 use crate::rig::Rig;
 
-/// Connections of the closed loops.
+/// The numbers of connections of the closed loops.
 const WIDTHS: [usize; 3] = [1, 16, CONNECTIONS];
-/// Part of the time that a connection is warmed up for.
+/// The share of a measurement's time for which it is warmed up before.
 const WARM_UP: f64 = 0.2;
-/// Orders that are asked for in turn.
+/// The number of orders that are read in turn.
 const ORDERS: u64 = 50;
 
 /// A kind of request.
@@ -25,7 +25,7 @@ struct Kind<'a> {
     name: &'a str,
     load: Load,
     widths: &'a [usize],
-    /// Whether there is work to wait for after each loop.
+    /// Whether the system has work left after each loop, for which the bench has to wait.
     leaves_work: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn get(
     Ok(())
 }
 
-/// `POST /orders`, with everything that follows from it.
+/// Measures `POST /orders` while the orders are also paid and applied.
 pub(super) fn post(
     rig: &mut Rig,
     options: &Options,
@@ -98,7 +98,7 @@ pub(super) fn post(
     .measure(rig, options, sheet)
 }
 
-/// `POST /orders`, and nothing follows before the end.
+/// Measures `POST /orders` alone: no order is paid during the measurement.
 pub(super) fn accept(
     rig: &mut Rig,
     options: &Options,
@@ -141,7 +141,7 @@ impl Kind<'_> {
         self.limits(&Server::start(rig, &answer)?, options, sheet)
     }
 
-    /// As fast as it is answered.
+    /// A closed loop: each connection sends a request when the last one was answered.
     fn closed(&self, connections: usize, options: &Options) -> Load {
         let until = Until::Time(options.http_time());
         Load {
@@ -153,7 +153,7 @@ impl Kind<'_> {
         }
     }
 
-    /// At a fixed rate, whatever is answered.
+    /// An open loop: requests are sent at a fixed rate.
     fn open(&self, options: &Options) -> Load {
         Load {
             rate: Some(options.rate),
@@ -161,7 +161,7 @@ impl Kind<'_> {
         }
     }
 
-    /// The same load on a server that does nothing.
+    /// Measures the same load on the bare server.
     fn limits(&self, server: &Server, options: &Options, sheet: &mut Sheet) -> Result<()> {
         let group = server.group();
         let closed = self
@@ -225,13 +225,14 @@ fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Opti
     );
     let each = micros_each(used.total(), outcome.answers);
     sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
-    // What the load itself takes away from the machine.
+    // The processor time that the load generator takes from the machine.
     let each = micros_each(used.own, outcome.answers);
     sheet.part(format!("{name}.load"), "us", each, used.foreign);
     Ok(())
 }
 
-/// A little of the same load, not counted: connections, caches, the processor's clock.
+/// Sends the same load for a short time without counting it, to warm up connections, caches and the
+/// processor's clock.
 fn warm_up(load: &Load, options: &Options) -> Result<()> {
     let until = Until::Time(options.http_time().mul_f64(WARM_UP));
     Load {

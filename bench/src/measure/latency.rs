@@ -1,4 +1,4 @@
-//! From a paid order to its stock, at a light load.
+//! Measures the time from paying an order to taking its stock, at a light load.
 
 use anyhow::{Result, ensure};
 use shared::contract::id::ProductId;
@@ -16,7 +16,8 @@ use crate::rig::Rig;
 const RATE: u32 = 100;
 const CONNECTIONS: usize = 8;
 
-/// Orders at a light load, and listens to both stores: their clocks are that of this machine.
+/// Places orders at a light load, and listens to both stores. The stores have the clock of this
+/// machine, so their times can be compared.
 pub(super) fn measure(
     rig: &mut Rig,
     options: &Options,

@@ -1,8 +1,8 @@
-//! The whole choreography on systems of several shapes, beside one store for each service and one
-//! process of each role.
+//! Measures the whole choreography on systems of several shapes, beside a system with one server
+//! for each store and one process of each role.
 //!
-//! All of it shares this one machine, so more of anything cannot be faster than its cores. What
-//! carries over to more machines is what an order costs: each process, and each node of a store.
+//! All processes share this machine, so a larger system cannot be faster than its cores. The cost
+//! of an order in each process and in each node of a store also holds on several machines.
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
@@ -29,7 +29,8 @@ mod shapes;
 mod stores;
 mod waits;
 
-/// Orders a second at a light load, and the fewest of them from which anything can be told.
+/// The rate of a light load in orders a second, and the smallest number of orders that means
+/// anything.
 const RATE: u32 = 100;
 const FEWEST: u64 = 50;
 const LIGHT_CONNECTIONS: usize = 8;
@@ -70,7 +71,8 @@ pub(super) fn measure(
     Ok(())
 }
 
-/// Orders as fast as they are taken, until the last is settled; and what that took of each process.
+/// Places orders as fast as they are accepted, waits until the last is settled, and measures what
+/// each process used.
 fn at_most(
     rig: &mut Rig,
     shape: &Shape,
@@ -125,7 +127,7 @@ fn at_most(
     Ok(())
 }
 
-/// What the search for work takes while the system is idle. It hardly grows with the orders.
+/// Measures what the idle system uses to look for work. This hardly grows with the orders.
 fn at_rest(rig: &mut Rig, shape: &Shape, options: &Options, sheet: &mut Sheet) -> Result<()> {
     let group = rig.group();
     let before = [rig.inventory.usage()?, rig.payments.usage()?];
@@ -154,7 +156,7 @@ fn at_rest(rig: &mut Rig, shape: &Shape, options: &Options, sheet: &mut Sheet) -
     Ok(())
 }
 
-/// Orders at a fixed rate that leaves everything idle, followed through both stores.
+/// Places orders at a low fixed rate, and follows them through both stores.
 fn at_a_light_load(
     rig: &mut Rig,
     shape: &Shape,
@@ -209,7 +211,7 @@ fn put_beside_one(shape: &Shape, sheet: &mut Sheet) {
     }
 }
 
-/// Seconds of all processes of each role, in the order of the roles.
+/// The processor time of all processes of each role in seconds, in the order of the roles.
 fn by_role(members: &BTreeMap<String, f64>) -> Vec<(Role, f64)> {
     let of = |role: Role| {
         let is_one = |name: &str| name.strip_prefix(role.name()).is_some_and(is_number);
@@ -222,7 +224,7 @@ fn by_role(members: &BTreeMap<String, f64>) -> Vec<(Role, f64)> {
     Role::ALL.map(of).into()
 }
 
-/// What stands behind the name of a role: nothing, or the number of a process.
+/// Whether the text behind the name of a role is empty or the number of a process.
 fn is_number(rest: &str) -> bool {
     rest.is_empty()
         || rest

@@ -1,14 +1,14 @@
-//! What a system consists of.
+//! The shape of a system: its topology, partitions and processes.
 
 use std::num::NonZeroU16;
 
 use shared::store::partition::Partitions;
 use stack::topology::Topology;
 
-/// What a system consists of.
+/// The shape of a system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// What its figures are called.
+    /// The name of the shape in figures.
     pub(crate) name: &'static str,
     /// The servers of each store.
     pub(crate) topology: Topology,
@@ -30,12 +30,12 @@ impl Shape {
         acks: 0,
     };
 
-    /// The settings of a system that pays at once.
+    /// The settings of this shape, with orders that are paid at once.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let always = [
             ("COMPLETION_DELAY", "0".to_owned()),
             ("REPLICA_ACKS", self.acks.to_string()),
-            // A busy machine keeps replicas waiting, and a refusal would end the measurement.
+            // On a busy machine replicas answer late, and a refusal would end the measurement.
             ("REPLICA_ACK_TIMEOUT", "500ms".to_owned()),
         ];
         let partitions = (self.partitions > 0).then(|| ("PARTITIONS", self.partitions.to_string()));

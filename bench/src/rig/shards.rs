@@ -1,4 +1,4 @@
-//! The nodes of one store, and which of them has which partition.
+//! The nodes of one store, and the node of each partition.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct Node {
     operator: Operator,
 }
 
-/// What a node has used since it was started.
+/// The resources that a node has used since its start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Usage {
     pub(crate) name: String,
@@ -41,7 +41,7 @@ pub(crate) struct Usage {
 }
 
 impl Shards {
-    /// Connects to all nodes. `homes` says the number of the node of each partition.
+    /// Connects to all nodes. `homes` has the number of the node of each partition.
     pub(super) fn connect(
         store: Owner,
         nodes: &[Arc<RedisServer>],
@@ -77,17 +77,17 @@ impl Shards {
         })
     }
 
-    /// A client of the first server, which is the only one of a store that is a single server.
+    /// A client of the first server. A store that is a single server has no other.
     pub(crate) fn operator(&self) -> &Operator {
         &self.nodes[0].operator
     }
 
-    /// The same, to ask something.
+    /// The same client, to send commands.
     pub(crate) fn operator_mut(&mut self) -> &mut Operator {
         &mut self.nodes[0].operator
     }
 
-    /// Whose store it is.
+    /// The name of the service that owns the store.
     pub(crate) fn name(&self) -> &'static str {
         self.store.name()
     }
@@ -104,7 +104,7 @@ impl Shards {
             .try_for_each(|node| node.operator.configure(name, value))
     }
 
-    /// What each node has used so far.
+    /// The resources that each node has used so far.
     pub(crate) fn usage(&mut self) -> Result<Vec<Usage>> {
         let usage = |node: &mut Node| {
             let mut info = BTreeMap::new();
@@ -124,12 +124,12 @@ impl Shards {
             .collect()
     }
 
-    /// The number of index members of orders that are still to be paid.
+    /// The number of members of the index `due`, which has the orders that are not paid yet.
     pub(crate) fn due(&mut self) -> Result<u64> {
         self.total("ZCARD", "due")
     }
 
-    /// Whether the group of an event has, and has acknowledged, everything in all partitions.
+    /// Whether the group of an event has acknowledged every entry in all partitions.
     pub(super) fn is_settled<E: Event>(&mut self) -> Result<bool> {
         for (partition, home) in &self.homes {
             let stream = partition.key(E::STREAM);
@@ -141,12 +141,12 @@ impl Shards {
         Ok(true)
     }
 
-    /// How many events were set aside.
+    /// The number of dead letters.
     pub(super) fn dead_letters(&mut self) -> Result<u64> {
         self.total("XLEN", "dead_letters")
     }
 
-    /// The sum of what a command answers for a key of each partition.
+    /// The sum of a command's answers for a key of each partition.
     fn total(&mut self, command: &str, key: &str) -> Result<u64> {
         let mut total = 0;
         for (partition, home) in &self.homes {
@@ -157,7 +157,7 @@ impl Shards {
     }
 }
 
-/// Ends all listeners, and says what any of the nodes was told.
+/// Ends all listeners, and returns the commands of all nodes.
 pub(crate) fn heard(listeners: Vec<Monitor>) -> Result<Vec<Told>> {
     let mut told = Vec::new();
     for listener in listeners {
@@ -181,7 +181,7 @@ impl Usage {
         }
     }
 
-    /// What was used since then. Connections are those there are.
+    /// The resources that were used since `before`. Connections are the present ones.
     pub(crate) fn since(&self, before: &Self) -> Self {
         Self {
             processor: self.processor - before.processor,

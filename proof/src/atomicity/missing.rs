@@ -1,4 +1,4 @@
-//! Keys, arguments, fields and words that a call misses, or has too many of.
+//! Calls with missing or additional keys, arguments, fields and words.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::invocation::Invocation;
 use crate::twin::snapshot::{Kept, read_all};
 
 impl SpoilRig<'_> {
-    /// Takes one field out of each hash that there is, and one word out of each line, or puts
-    /// another there.
+    /// Removes one field at a time of each hash, and removes or replaces one word at a time of each
+    /// line.
     pub(super) async fn missing_fields(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject {
@@ -63,7 +63,7 @@ impl SpoilRig<'_> {
         tally
     }
 
-    /// Leaves keys and arguments out, from the end, and adds one too many.
+    /// Leaves out keys and arguments, from the last one on, and adds one too many.
     pub(super) async fn wrong_counts(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let whole = &subject.invocation;

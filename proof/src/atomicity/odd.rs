@@ -1,6 +1,6 @@
-//! What keys and arguments are spoiled with.
+//! The values that replace keys and arguments.
 
-/// Something of each type, and the command that makes it.
+/// A value of each type, with the command that writes it.
 pub(super) const TYPES: [(&str, &str, &[&str]); 6] = [
     ("string", "SET", &["x"]),
     ("list", "RPUSH", &["x"]),
@@ -10,8 +10,8 @@ pub(super) const TYPES: [(&str, &str, &[&str]); 6] = [
     ("stream", "XADD", &["*", "a", "b"]),
 ];
 
-/// Texts where a whole number should stand: the smallest and largest of several kinds, what Lua
-/// takes for a number although it is not written as ours are, and texts that are not numbers.
+/// Texts in place of a whole number: the limits of several number types, texts that Lua takes for a
+/// number although the services do not write numbers like that, and texts that are not numbers.
 pub(super) const NUMBERS: [&str; 22] = [
     "",
     " ",

@@ -1,36 +1,36 @@
-//! What is tried, and what came of it.
+//! A call to spoil, and the count of its results.
 
 use std::fmt;
 
 use crate::invocation::Invocation;
 
-/// A call, and what its keys and arguments are.
+/// A call, with the meaning of its keys and arguments.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
-    /// The call, which changes something on the store of the bench.
+    /// The call, which changes something in the unspoiled store.
     pub invocation: Invocation,
-    /// Keys that the function builds itself, beside those of the call.
+    /// Further keys, whose names the function builds itself.
     pub derived: Vec<String>,
-    /// Keys whose damage does not keep the function from the rest of what it does.
+    /// Keys whose damage does not keep the function from doing all the rest.
     pub optional: Vec<String>,
-    /// The places of arguments that it reads as whole numbers.
+    /// The positions of arguments that the function reads as whole numbers.
     pub numbers: Vec<usize>,
-    /// The places of arguments that it takes for numbers, and writes down as they are.
+    /// The positions of arguments that the function checks as numbers, and stores as they are.
     pub passed_on: Vec<usize>,
-    /// Whole numbers in the store that it reads: a hash, and the field in it.
+    /// Whole numbers in hashes that the function reads: the key and the field.
     pub counts: Vec<(String, &'static str)>,
-    /// Those that it reads in a line: the key, and the place of the word.
+    /// Whole numbers in lines that the function reads: the key and the position of the word.
     pub words: Vec<(String, usize)>,
-    /// Longer ones, to which it has Redis add.
+    /// Longer numbers in hashes, to which Redis adds for the function: the key and the field.
     pub sums: Vec<(String, &'static str)>,
 }
 
-/// How many calls there were, and how many of them were answered an error.
+/// The number of calls, and the number that were answered with an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// All.
+    /// The number of all calls.
     pub cases: usize,
-    /// Those that were refused.
+    /// The number of refused calls.
     pub refused: usize,
 }
 

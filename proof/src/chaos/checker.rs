@@ -1,9 +1,11 @@
-//! Whether the promise held: the history of the clients against what both stores say in the end.
+//! Decides whether the promise held: compares the history of the clients with the final content of
+//! both stores.
 //!
-//! This shares no code with the services: it reads keys and fields as ARCHITECTURE.md names them.
-//! Each rule says how many facts it looked at; a rule that looked at none has not held.
+//! The checker shares no code with the services: it reads keys and fields as ARCHITECTURE.md names
+//! them. Each rule counts the facts that it checked. A rule that checked no fact has not held.
 //!
-//! - [`stores`] is what lies in the stores, [`read`] how it gets here, [`decode`] what it means.
+//! - [`stores`] has the types for the content of the stores, [`read`] reads it, and [`decode`]
+//!   parses keys, fields and lines.
 //! - [`stock`], [`money`], [`agreement`], [`promises`], [`drained`] and [`loss`] are the rules.
 
 use std::collections::HashMap;
@@ -32,10 +34,10 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-/// Violations that are told; the rest is only counted.
+/// The number of violations of a rule that are reported; the others are only counted.
 const MOST_TOLD: usize = 5;
 
-/// Everything the checker looks at.
+/// Everything that the checker compares.
 pub(super) struct Evidence<'a> {
     pub(super) calls: &'a [Call],
     pub(super) stores: &'a Stores,
@@ -43,14 +45,14 @@ pub(super) struct Evidence<'a> {
     pub(super) declared: &'a Declared,
     /// How long an order stays pending, in milliseconds.
     pub(super) delay_ms: u64,
-    /// How long before a crash something may have been acknowledged that the crash took with it, in
-    /// milliseconds; 0 where nothing may be lost.
+    /// The time before a crash, in milliseconds, whose acknowledged writes the crash may have lost.
+    /// 0 if the stores may lose nothing.
     pub(super) window_ms: u64,
-    /// Whether what was trimmed unread has been repaired.
+    /// Whether `reconcile` has already repaired the effects of entries that were trimmed unread.
     pub(super) reconciled: bool,
 }
 
-/// Something that has to hold.
+/// A rule that has to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Rule {
     StockFollowsLedger,
@@ -74,37 +76,37 @@ pub(super) enum Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) rule: Rule,
-    /// How many facts it was held against.
+    /// The number of facts that were checked.
     pub(super) facts: usize,
-    /// The first violations.
+    /// The first violations, for the report.
     pub(super) told: Vec<String>,
-    /// How many there are.
+    /// The number of all violations.
     pub(super) violations: usize,
 }
 
 impl Rule {
-    /// What it says.
+    /// The rule as a sentence, for the report.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::StockFollowsLedger => {
                 "stock and ledger agree at every instant, and no stock is negative"
             }
-            Self::StockRecounts => "stock is what was brought in less what orders took",
+            Self::StockRecounts => "stock equals what was brought in, less what orders took",
             Self::MoneyIsExact => "each order is charged once, refunded at most once, to the cent",
             Self::StoresAgree => "both stores agree about every order, and none is pending",
-            Self::AcknowledgedExists => "what was acknowledged exists, once for each key",
+            Self::AcknowledgedExists => "every acknowledged order exists, once for each key",
             Self::EffectsHappenOnce => "every effect happened exactly once",
             Self::NothingInvented => "nothing was invented: every effect has its request",
             Self::StatusNeverGoesBack => "no client saw a status go back",
             Self::NeverPaidEarly => "no order was paid before its delay",
             Self::NothingLeftOver => "nothing is left over, and only planted poison was set aside",
-            Self::NothingTrimmedUnread => "no entry went that nobody had acted on",
+            Self::NothingTrimmedUnread => "no entry was removed before a consumer acted on it",
             Self::LossWithinBound => {
-                "what was lost was acknowledged within the bound before a crash"
+                "every lost order was acknowledged within the bound before a crash"
             }
-            Self::RecoversInTime => "ready and drained in time, by itself",
+            Self::RecoversInTime => "the system was ready and drained in time, by itself",
             Self::ResourcesComeBack => {
-                "memory within its limit, and like descriptors, threads and connections as before"
+                "memory stayed within its limit; memory, descriptors and threads are as before"
             }
             Self::FiguresReached => "every planned figure was reached",
         }
@@ -127,12 +129,12 @@ impl Finding {
         }
     }
 
-    /// Whether it was looked at, and nothing was found against it.
+    /// True if at least one fact was checked and no violation was found.
     pub(super) fn holds(&self) -> bool {
         self.facts > 0 && self.violations == 0
     }
 
-    /// Counts a fact, and tells about it when it is not as it must be.
+    /// Counts a fact, and a violation if the fact does not hold.
     pub(super) fn expect(&mut self, holds: bool, violation: impl FnOnce() -> String) {
         self.facts += 1;
         if !holds {
@@ -140,7 +142,7 @@ impl Finding {
         }
     }
 
-    /// Takes what another look at the same rule found.
+    /// Adds the finding of another check of the same rule.
     pub(super) fn add(&mut self, other: Self) {
         self.facts += other.facts;
         self.violations += other.violations;
@@ -156,7 +158,8 @@ impl Finding {
     }
 }
 
-/// Holds everything against the rules about data; `RecoversInTime` to `FiguresReached` are about the run itself.
+/// Checks the rules about data. `RecoversInTime` to `FiguresReached` are about the run itself, and
+/// are checked in `run/judge.rs`.
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Finding> {
     let placed = Placed::of(evidence.calls);
     vec![
@@ -176,8 +179,9 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 impl Evidence<'_> {
-    /// Whether what this call did may have gone with a crash: it was done before the crash, and
-    /// acknowledged not long before it. The last answers of a store may arrive after its end.
+    /// Whether a crash may have lost the effect of this call: the call was sent before the crash
+    /// was over, and ended at most `window_ms` before the crash. A call may also end after the
+    /// crash, because the last answers of a store may arrive after its end.
     fn may_be_lost(&self, call: &Call) -> bool {
         let window = Duration::from_millis(self.window_ms);
         self.window_ms > 0
@@ -188,7 +192,8 @@ impl Evidence<'_> {
                 .any(|crash| call.invoked <= crash.over && call.ended + window >= crash.at)
     }
 
-    /// Orders whose event, or refund, was removed before anybody acted on it.
+    /// The orders whose `order_completed` or `refund_order` entry the harness trimmed. The value is
+    /// true if an entry was trimmed before its group acknowledged it.
     fn orders_trimmed(&self) -> HashMap<&str, bool> {
         let mut orders = HashMap::new();
         for trimmed in &self.declared.trimmed {

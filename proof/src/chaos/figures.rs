@@ -1,10 +1,11 @@
-//! What a run sets out to do, counted: a run that did less proves less, and fails.
+//! Counts what a run is planned to do and what it did: a run that did less than planned proves
+//! less, and fails.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 macro_rules! figures {
     ($($name:ident $label:literal)*) => {
-        /// Something a run does a planned number of times.
+        /// A thing that a run does a planned number of times.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the label next to each says what it is")]
         pub enum Figure { $($name),* }
@@ -13,7 +14,7 @@ macro_rules! figures {
             /// All of them, in the order in which they are reported.
             pub const ALL: [Self; [$($label),*].len()] = [$(Self::$name),*];
 
-            /// What people call it.
+            /// The name of the figure in reports.
             pub fn label(self) -> &'static str {
                 match self { $(Self::$name => $label),* }
             }
@@ -27,16 +28,16 @@ figures! {
     Terminations "SIGTERM of a service"
     Freezes "SIGSTOP of a service"
     StoreKills "SIGKILL of a store"
-    TailCuts "of these with the tail of its file cut off"
+    TailCuts "of these, with the end of the file cut off"
     TcpFaults "TCP faults (cut, half-open, slow, split)"
-    DroppedAnswers "done, but the answer was dropped"
-    Partitions "partitions, link by link"
+    DroppedAnswers "answers dropped after the command was done"
+    Partitions "network partitions, link by link"
     ClockJumps "clock jumps of a store"
-    LongJumps "clock jumps of days and months, there and back, across restarts"
+    LongJumps "clock jumps of 31 to 400 days, and back"
     OutOfMemory "store out of memory"
     DiskFull "disk of a store full"
     StoreExits "store ended, and started on a full disk"
-    UnreadLogs "logs that nobody read, or slowly"
+    UnreadLogs "logs read slowly or not at all"
     Floods "floods from one address"
     FunctionFlushes "FUNCTION FLUSH"
     GroupsDestroyed "consumer group destroyed"
@@ -63,19 +64,19 @@ impl Figures {
         self.0[figure as usize]
     }
 
-    /// The same numbers with another one for `figure`.
+    /// The same numbers, with `number` for `figure`.
     #[must_use]
     pub fn with(mut self, figure: Figure, number: u32) -> Self {
         self.0[figure as usize] = number;
         self
     }
 
-    /// How many figures are not 0.
+    /// The number of figures that are not 0.
     pub fn how_many(&self) -> usize {
         self.0.iter().filter(|number| **number > 0).count()
     }
 
-    /// Both together.
+    /// The sum of both, figure by figure.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {
         for (number, more) in self.0.iter_mut().zip(other.0) {
@@ -84,7 +85,7 @@ impl Figures {
         self
     }
 
-    /// The figures that these do not reach, with what was planned and what was seen.
+    /// The figures that are below their planned number, each with the planned number and its own.
     pub fn short_of(&self, planned: &Self) -> Vec<(Figure, u32, u32)> {
         let both = Figure::ALL.map(|figure| (figure, planned.get(figure), self.get(figure)));
         both.into_iter()
@@ -93,7 +94,7 @@ impl Figures {
     }
 }
 
-/// Counts while the run goes on.
+/// Counts the figures during the run.
 #[derive(Debug, Default)]
 pub(super) struct Tally([AtomicU32; Figure::ALL.len()]);
 

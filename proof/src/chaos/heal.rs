@@ -1,4 +1,4 @@
-//! After the last fault: how long it takes until every process is ready and nothing is left to do.
+//! Measures, after the last fault, the time until every process is ready and no work is left.
 
 use std::time::{Duration, Instant};
 
@@ -18,16 +18,17 @@ use super::stores::{Operators, stream};
 pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);
 /// The time after the end of the load within which all work must be done.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How much longer the harness waits, so that the report can say how long it took.
+/// The time for which the harness waits beyond a limit, so that the report can say how late it was.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A system counts as drained after this time without work: a consumer that replays a stream may still emit.
+/// The system counts as drained after this time without work: a consumer that replays a stream may
+/// still emit entries.
 const CALM: Duration = Duration::from_millis(1_500);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until every process answers 200 on `/readyz` at the same time. How long it took, `None`
-/// if it never came to that.
+/// Waits until every process answers 200 on `/readyz` at the same time. Answers how long that took,
+/// or `None` if it did not happen within the limit.
 pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
     let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
     let started = Instant::now();
@@ -50,8 +51,8 @@ pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
     Ok(all.await.is_ok().then(|| started.elapsed()))
 }
 
-/// Waits until nothing is due, nothing pending and every group at the end of its stream, and it
-/// stays so. How long it took, or what is left.
+/// Waits until no order is due, no entry is pending, every group is at the end of its stream, and
+/// this stays true for `CALM`. Answers how long it took, or what work is left.
 pub(super) async fn drained(operators: &Operators) -> Result<Duration, String> {
     let started = Instant::now();
     let mut calm_since = None;
@@ -72,7 +73,8 @@ pub(super) async fn drained(operators: &Operators) -> Result<Duration, String> {
     Err(left)
 }
 
-/// In the order in which work passes on, so that nothing slips past the look.
+/// The first work that is left. It looks in the order in which work moves through the system, so
+/// that no work moves past it unseen.
 async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
     let due: u64 = operators
         .payments
@@ -101,7 +103,7 @@ async fn unread(operator: &Operator, store: Owner) -> Result<Option<String>> {
     let Some((pending, given)) = info.groups.get(stream.group) else {
         return Ok(Some(format!("{} has no group", stream.key)));
     };
-    // What is last may have been removed by hand.
+    // The harness may have trimmed the last entry, so comparing with the stream's last id fails.
     let words = [
         "XRANGE",
         stream.key,

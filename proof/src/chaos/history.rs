@@ -1,5 +1,5 @@
-//! What the clients asked and were answered, and what was done to the system: one line of JSON
-//! each, in the order in which it happened.
+//! The history of a run: what the clients asked and were answered, and what the harness did to the
+//! system. Each is one line of JSON, in the order in which it happened.
 //!
 //! A call is written twice, as in Jepsen's histories: `invoke`, and then `ok`, `fail` (it certainly
 //! had no effect) or `info` (it may have had an effect).
@@ -18,28 +18,28 @@ use serde_json::{Value, json};
 pub(super) enum Op {
     /// Place an order.
     Place,
-    /// Cancel it.
+    /// Cancel an order.
     Cancel,
-    /// Look at it.
+    /// Look at an order.
     Read,
     /// Put a product up for sale.
     Create,
-    /// Pieces of it arrived.
+    /// Pieces of a product arrived.
     Restock,
     /// A person counted the stock.
     Count,
-    /// Take it out of the catalogue.
+    /// Take a product out of the catalogue.
     Delete,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The answer says that it was done.
+    /// The answer says that the request was done.
     Ok,
-    /// The answer says that it was not done.
+    /// The answer says that the request was not done.
     Fail,
-    /// There was no answer, or the answer leaves it open.
+    /// No answer came, or the answer does not say whether the request was done.
     #[default]
     Unknown,
 }
@@ -51,11 +51,11 @@ pub(super) struct Call {
     pub(super) op: Op,
     /// Who asked.
     pub(super) client: u16,
-    /// The id of this request, which the order it makes carries.
+    /// The id of this request. An order that the request places carries the id.
     pub(super) request: String,
-    /// The intent behind it: all calls with the same idempotency key have the same.
+    /// The number of the intent. All calls with the same idempotency key have the same intent.
     pub(super) intent: u32,
-    /// The product it is about, where that is known.
+    /// The product or the order that the call is about, if it is known.
     pub(super) product: String,
     /// How many pieces.
     pub(super) quantity: u64,
@@ -65,13 +65,13 @@ pub(super) struct Call {
     pub(super) ended: Duration,
     /// How it ended.
     pub(super) outcome: Outcome,
-    /// The HTTP status; 0 where there was no answer.
+    /// The HTTP status; 0 if no answer came.
     pub(super) status: u16,
     /// The order, as the answer shows it.
     pub(super) order: Option<SeenOrder>,
-    /// What kind of problem the answer tells, if any.
+    /// The kind of problem in the answer; empty if the answer is no problem.
     pub(super) problem: String,
-    /// Whether the answer says that it is one of before.
+    /// Whether the answer says that it repeats the answer of an earlier request.
     pub(super) replayed: bool,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Call {
 pub(super) struct SeenOrder {
     pub(super) id: String,
     pub(super) status: String,
-    /// Everything that never changes, in one line.
+    /// The fields of the order that never change, in one line.
     pub(super) fixed: String,
 }
 
@@ -123,17 +123,17 @@ impl History {
         })
     }
 
-    /// The time of this profile.
+    /// The time since the profile began.
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Writes down that a call is sent.
+    /// Writes that a call is sent.
     pub(super) fn invoke(&self, call: &Call) {
         self.write(call.invoked, "invoke", call_fields(call));
     }
 
-    /// Writes down how it ended, and keeps it.
+    /// Writes how a call ended, and keeps the call.
     pub(super) fn end(&self, call: Call) {
         let kind = match call.outcome {
             Outcome::Ok => "ok",
@@ -144,7 +144,7 @@ impl History {
         self.lock().calls.push(call);
     }
 
-    /// Writes down something else: what was done to the system, or seen in it.
+    /// Writes what the harness did to the system, or saw in it.
     pub(super) fn note(&self, kind: &str, fields: Value) {
         self.write(self.now(), kind, fields);
     }

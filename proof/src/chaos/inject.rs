@@ -1,4 +1,4 @@
-//! Does to the system what the plan says, and keeps account of it.
+//! Injects the faults of the plan into the system, and counts them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,9 +31,9 @@ mod operation;
 mod pressure;
 mod servers;
 
-/// How long a process may take to be there again, or to end when asked.
+/// The longest time for a process to run again, or to end after SIGTERM.
 const PROCESS_LIMIT: Duration = Duration::from_secs(20);
-/// How long faults may take beyond the plan.
+/// The longest time that the faults may take beyond the plan.
 const OVERTIME: Duration = Duration::from_mins(1);
 
 /// Harms the system of one profile.
@@ -47,9 +47,9 @@ pub(super) struct Injector {
     /// The probability that an answer of a store is dropped.
     pub(super) drop_answers: f64,
     pub(super) declared: Mutex<Declared>,
-    /// One fault at a time for each thing that can be harmed.
+    /// A lock for each process, store and link, so that only one fault at a time harms it.
     pub(super) turns: Mutex<HashMap<String, Arc<Turn<()>>>>,
-    /// How far the clocks of the stores are off, in milliseconds.
+    /// The differences of the stores' clocks from the real time, in milliseconds.
     pub(super) offsets: Mutex<[i64; STORES.len()]>,
 }
 
@@ -85,7 +85,7 @@ impl Injector {
             .context("the faults did not come to an end")?
     }
 
-    /// Makes answers be dropped from now on.
+    /// From now on every link drops answers with the probability `drop_answers`.
     pub(super) fn begin(&self) {
         for (_, proxy) in self.links.all() {
             proxy.set(self.usual());
@@ -166,11 +166,11 @@ impl Injector {
         }
     }
 
-    /// A process that is asked to end has to end well.
+    /// Sends SIGTERM to a process, which has to exit with status 0.
     async fn terminate(&self, name: &str) -> Result<()> {
         let _turn = self.turn(name).await;
         let process = self.running(name).await?;
-        // A process that does not handle the signal yet would die of it.
+        // A process that has just started does not handle SIGTERM yet and would die of it.
         self.system.wait_process_ready(name).await.ok();
         self.history
             .note("fault", json!({"fault": format!("SIGTERM {name}")}));

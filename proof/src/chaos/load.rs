@@ -1,5 +1,5 @@
-//! The clients: they order, repeat themselves, cancel at the last moment, look, and keep the shop,
-//! and write down what they asked and were answered.
+//! The clients. They place orders, repeat requests, cancel at the last moment, look at orders, and
+//! manage the products. They write into the history what they asked and were answered.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,18 +27,18 @@ mod shop;
 
 /// Clients with connections of their own.
 const CLIENTS: usize = 16;
-/// Orders that are being placed at the same time; those beyond wait, so that an outage makes no
-/// storm of its own.
+/// The number of orders that are placed at the same time. Further orders wait, so that an outage
+/// does not cause a storm of requests.
 const MOST_AT_ONCE: usize = 192;
-/// Attempts for one wish, each after a pause of at most a second.
+/// The number of attempts for one intent, with pauses of at most 1 s between them.
 const MOST_ATTEMPTS: u32 = 60;
-/// How long the clients may take after the last wish began.
+/// The time that the clients may take after they began the last wish.
 const FINISH_LIMIT: Duration = Duration::from_mins(1);
 
 /// Buyers of one last piece in a race.
 const CROWD: u32 = 30;
 
-/// Where the clients send their requests: two replicas of each service.
+/// The addresses for the requests of the clients: two replicas of each service.
 pub(super) struct Shops {
     pub(super) inventory: [String; 2],
     pub(super) payments: [String; 2],
@@ -54,7 +54,7 @@ pub(super) struct Load {
     delay: Duration,
     requests: AtomicU32,
     intents: AtomicU32,
-    /// How many orders of each product were accepted.
+    /// The number of accepted orders for each product.
     accepted: Mutex<HashMap<String, u32>>,
 }
 
@@ -93,7 +93,7 @@ impl Load {
         })
     }
 
-    /// Does what everybody wishes, each at its time from `start` on.
+    /// Fulfils every wish at its time after `start`.
     pub(super) async fn run(
         self: Arc<Self>,
         wishes: Wishes,
@@ -235,8 +235,8 @@ impl Load {
         }
     }
 
-    /// Repeats a request, at the other replica each time, until it is answered for good. The answer
-    /// if it was done.
+    /// Repeats a request until it gets a final answer, at the other replica each time. Answers the
+    /// answer if the request was done.
     async fn insist(&self, intent: &Intent<'_>, client: usize, rng: &mut Rng) -> Option<Answer> {
         for attempt in 0..MOST_ATTEMPTS {
             if attempt > 0 && intent.op == Op::Place {
@@ -246,7 +246,8 @@ impl Load {
             let answer = self.attempt(intent, client, turn).await;
             match answer.outcome() {
                 Outcome::Ok => return Some(answer),
-                // Somebody deleted it, and this client is the only one who does.
+                // Only this client deletes the product. So an earlier attempt deleted it, although
+                // its answer did not arrive.
                 _ if attempt > 0 && intent.op == Op::Delete && answer.status == 404 => {
                     return Some(answer);
                 }
@@ -258,7 +259,7 @@ impl Load {
     }
 }
 
-/// Waits for the clients to come to an end.
+/// Waits until all clients have finished.
 async fn finish(mut tasks: JoinSet<()>) -> Result<()> {
     let deadline = Instant::now() + FINISH_LIMIT;
     while let Some(ended) = timeout_at(deadline, tasks.join_next())
@@ -273,7 +274,7 @@ async fn finish(mut tasks: JoinSet<()>) -> Result<()> {
     Ok(())
 }
 
-/// What the note of a movement says.
+/// The note of a movement that this intent caused.
 pub(super) fn note(intent: u32) -> String {
     format!("intent {intent}")
 }

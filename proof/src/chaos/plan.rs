@@ -1,4 +1,4 @@
-//! What is done to the system, and when: drawn from the seed before anything runs.
+//! The faults and their times, drawn from the seed before anything runs.
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ const SERVERS: [&str; 4] = [
 ];
 pub(super) const STORES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 
-/// Something that happens to the system.
+/// A fault with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Since the load began.
+    /// The time since the load began.
     pub(super) at: Duration,
     pub(super) what: FaultKind,
 }
@@ -46,22 +46,25 @@ const SHORTEST_FREEZE_MS: u64 = 300;
 const LONGEST_FREEZE_MS: u64 = 2_500;
 const SHORTEST_TCP_FAULT_MS: u64 = 20;
 const LONGEST_TCP_FAULT_MS: u64 = 800;
-/// The share of the window in which a link is harmed, and the share in which all links are cut. With
-/// larger shares the system would do too little work.
+/// The share of the window in which each link has a TCP fault, and the share that all partitions
+/// take. With larger shares the system would do too little work.
 const HARMED_SHARE: f64 = 0.04;
 const PARTED_SHARE: f64 = 0.06;
-/// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
+/// A tail cut removes this much of the newest data: either whole seconds, fewer than `everysec` may
+/// lose, or a number of bytes, which tears a command.
 const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
 const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
-/// Some seconds of silence fill a log, and the pause between two lines that are read slowly.
+/// The longest time for which a log is not read, and the longest pause between two lines that are
+/// read slowly.
 const LONGEST_UNREAD_MS: u64 = 3_000;
 const SLOWEST_LINE_MS: u64 = 50;
-/// A flood takes as long as a client may have to wait for an answer.
+/// The longest time of a flood. Clients may have to wait that long for an answer.
 const LONGEST_FLOOD_MS: u64 = 2_000;
-/// A jump back delays what is due by as much, so it is a short one; a jump forward may be an hour.
+/// The jumps of a clock in milliseconds. A jump back delays due orders by its length, so it is
+/// short. A jump forward may be an hour.
 const JUMPS_MS: [i64; 4] = [30_000, -1_500, 3_600_000, -500];
 
-/// Longer than a month, which is how long orders are remembered.
+/// The long jumps in days: all longer than `DEDUPE_RETENTION`, which is 30 days.
 const LONG_JUMPS_DAYS: [i64; 4] = [31, -31, 90, -400];
 
 /// Draws the faults of a profile.
@@ -83,7 +86,8 @@ pub(super) fn faults(profile: &Profile, rng: &mut Rng) -> Vec<Fault> {
     plan
 }
 
-/// A store that loses its tail counts as killed as well.
+/// The number of faults to draw for a figure. A tail cut also counts as a kill of its store, so
+/// fewer kills are drawn.
 fn own_times(planned: &Figures, figure: Figure) -> u32 {
     let times = planned.get(figure);
     if figure == Figure::StoreKills {
@@ -93,11 +97,12 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
     }
 }
 
-/// The time of a fault: faults of a kind are spread evenly over their part of the window.
+/// The time of a fault. Faults of a kind are spread evenly over their part of the window.
 ///
-/// A store that is restarted makes consumers look back over its past, and a group that is made again
-/// is given everything once more. Both would heal what a faulty consumer lost before. So the stores
-/// come first, then the groups, and the rest of the window has neither.
+/// After a restart of a store its consumers replay the recent past. A group that is created again
+/// gets every entry again. Both would repair what a faulty consumer lost before, and hide the bug.
+/// So the stores are killed first, then the groups are destroyed, and the rest of the window has
+/// neither fault.
 fn moment(profile: &Profile, figure: Figure, place: f64) -> Duration {
     let (from, to) = match figure {
         Figure::StoreKills
@@ -106,23 +111,23 @@ fn moment(profile: &Profile, figure: Figure, place: f64) -> Duration {
         | Figure::StoreExits
         | Figure::LongJumps => (0.0, 0.6),
         Figure::GroupsDestroyed => (0.6, 0.75),
-        // A duplicate is looked for among the newest entries, which are large then.
+        // A duplicate is chosen among the newest entries. Later in the window those are large.
         Figure::Duplicates => (0.0, 0.8),
         Figure::LargeEntries => (0.85, 0.95),
-        // The load goes on until after the last fault.
+        // The load continues until after the last fault.
         _ => (0.0, 0.95),
     };
     profile.warm_up + profile.window.mul_f64(from + place * (to - from))
 }
 
-/// The time of one fault, of the time that all faults of its kind have together.
+/// The length of one fault, if all faults of its kind share the time `together`.
 fn average(together: Duration, profile: &Profile, figure: Figure) -> Duration {
     together / profile.planned.get(figure).max(1)
 }
 
 fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKind> {
     let process = PROCESSES[rng.usize(..PROCESSES.len())];
-    // Alternating, so that both stores have their share of what happens rarely.
+    // The stores alternate, so that rare faults happen to both.
     let store = STORES[number as usize % STORES.len()];
     Some(match figure {
         Figure::ServiceKills => FaultKind::Kill(process),
@@ -177,7 +182,7 @@ fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option
         Figure::LargeEntries => FaultKind::LargeEntry(store),
         Figure::FunctionFlushes => FaultKind::FlushFunctions(store),
         Figure::GroupsDestroyed => FaultKind::DestroyGroup(store),
-        // The stream that always has entries first.
+        // The stream of payments comes first, because it always has entries.
         Figure::EarlyTrims => FaultKind::TrimUnread(STORES[(number as usize + 1) % STORES.len()]),
         Figure::Poison => FaultKind::Poison(store, poison(rng)),
         Figure::Duplicates => FaultKind::Duplicate(store, rng.u64(..)),
@@ -216,10 +221,10 @@ fn poison(rng: &mut Rng) -> Poison {
     }
 }
 
-/// Every link there is.
+/// Every link of the system.
 pub(super) fn links() -> Vec<Link> {
     let to_stores = PROCESSES.iter().flat_map(|process| {
-        // `inventory serve` looks at payments' store only when it opens its own.
+        // `inventory serve` connects to payments' store only when it opens its own store.
         STORES.map(|store| Link::Owner(process, store))
     });
     let to_inventory = PROCESSES

@@ -1,4 +1,4 @@
-//! The parts of a run, as data: on which settings, for how long, and how often what happens.
+//! The parts of a run, as data: their settings, their durations, and how often each thing happens.
 
 use std::time::Duration;
 
@@ -7,25 +7,26 @@ use tables::{CI, NIGHTLY, QUICK, SMOKE, Table};
 
 mod tables;
 
-/// How much is done.
+/// The size of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// A quarter of a minute, to show that the harness itself works.
+    /// About 15 s: shows that the harness itself works.
     Smoke,
-    /// Under a minute: enough to turn red over a planted bug, with which it ends.
+    /// At most a minute: enough to fail on a planted bug. The run ends with the first profile that
+    /// fails.
     Quick,
-    /// About three minutes: what every change has to pass.
+    /// About three minutes: the scale without a flag.
     Ci,
     /// At most 18 minutes.
     Nightly,
 }
 
-/// What the stores are told about keeping their data.
+/// The durability of the stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// As shipped: on disk before it is answered.
+    /// As shipped: a write is on disk before it is answered.
     Always,
-    /// A crash may take the last seconds with it.
+    /// A crash may lose the writes of the last seconds.
     EverySecond,
 }
 
@@ -34,15 +35,17 @@ pub(super) enum Durability {
 pub(super) struct Profile {
     pub(super) name: &'static str,
     pub(super) durability: Durability,
-    /// Whether the operator destroys data, so that `reconcile` is needed to put things right.
+    /// Whether the operator destroys data, so that `reconcile` has to repair the stores.
     pub(super) needs_reconcile: bool,
-    /// Load without faults, before and after which processes are measured.
+    /// The time of load before the first fault. The resources of the processes are measured at its
+    /// end.
     pub(super) warm_up: Duration,
-    /// How long faults are injected.
+    /// The time in which faults are injected.
     pub(super) window: Duration,
     pub(super) planned: Figures,
-    /// Answers of a store that are dropped after it did what it was asked. Each takes its connection
-    /// with it, and with that all that is under way there: at 7 of 100, hardly any order got through.
+    /// The number of answers of a store, of 1,000, that are dropped after the store executed the
+    /// command. The proxy then closes the connection, which loses all other requests on it: when 7
+    /// of 100 answers were dropped, hardly any order succeeded.
     pub(super) dropped_per_mille: u32,
 }
 
@@ -50,7 +53,7 @@ pub(super) struct Profile {
 pub(super) const EVERY_SECOND: (&str, &str) = ("appendfsync", "everysec");
 
 impl Scale {
-    /// What people call it.
+    /// The name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Smoke => "smoke",
@@ -86,7 +89,7 @@ impl Scale {
             .into_iter()
             .filter(|profile| profile.planned.get(Figure::Orders) > 0)
             .collect();
-        // A quick run ends with the first profile that turns red, and this one is the quicker to tell.
+        // A quick run ends with the first profile that fails, and the second one fails sooner.
         if self == Self::Quick {
             profiles.reverse();
         }

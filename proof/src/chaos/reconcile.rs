@@ -9,13 +9,14 @@ use tokio::time::timeout;
 
 use stack::system::System;
 
-/// A comparison of a hundred thousand orders, and the repair of a thousand of them.
+/// The longest time of one run: it compares 100,000 orders and repairs 1,000 of them.
 const LIMIT: Duration = Duration::from_mins(3);
-/// One run repairs a bounded number of differences. This is the number of runs.
+/// The largest number of runs: one run repairs a limited number of differences.
 const MOST_RUNS: usize = 20;
-/// A run that waited for so long waited for something that will not come, and so would the next.
+/// A run that took this long waited in vain for a change, and the next run would wait in vain too.
 const IN_VAIN: Duration = Duration::from_secs(25);
-/// Nothing is on its way any more when it is run, and how much was destroyed is known.
+/// The grace can be short, because no event is under way when `reconcile` runs. The limits can be
+/// high, because the harness knows how much data it destroyed.
 const FLAGS: [&str; 6] = [
     "--grace",
     "1s",
@@ -25,9 +26,9 @@ const FLAGS: [&str; 6] = [
     "1000",
 ];
 
-/// What it said.
+/// The result of a run.
 pub(super) struct Reconciled {
-    /// Whether nothing differs (any more).
+    /// Whether the services agree, after the repair if there was one.
     pub(super) agrees: bool,
     pub(super) text: String,
 }
@@ -37,7 +38,7 @@ pub(super) async fn compare(system: &System) -> Result<Reconciled> {
     once(system, false).await
 }
 
-/// Repairs what is safe to repair, until nothing more is left.
+/// Repairs differences, run by run, until a run finds no difference that it can repair.
 pub(super) async fn apply(system: &System) -> Result<Reconciled> {
     for _ in 1..MOST_RUNS {
         let started = Instant::now();

@@ -1,4 +1,4 @@
-//! What is told about a run.
+//! The report of a run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use super::checker::Finding;
 use super::figures::{Figure, Figures};
 
-/// Gets each line.
+/// Gets each line of a report.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Long enough for the longest label.
+/// The width of the longest label.
 const LABEL_WIDTH: usize = 42;
 
-/// What came of one profile.
+/// The result of one profile.
 pub(super) struct ProfileReport {
     pub(super) name: &'static str,
     pub(super) planned: Figures,
     pub(super) seen: Figures,
     pub(super) findings: Vec<Finding>,
-    /// Other things worth telling.
+    /// Further lines of the report, such as recovery times.
     pub(super) remarks: Vec<String>,
     pub(super) took: Duration,
 }
@@ -61,7 +61,7 @@ impl ProfileReport {
     }
 }
 
-/// Every figure that was planned, and what was seen of it.
+/// Reports every planned figure: the planned number and the number that was reached.
 pub(super) fn figures(planned: &Figures, seen: &Figures, say: &Say) {
     say(&format!(
         "\n  {:<LABEL_WIDTH$} {:>8} {:>8}",

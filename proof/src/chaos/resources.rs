@@ -1,4 +1,4 @@
-//! What a process uses, as the kernel tells it.
+//! The memory, descriptors and threads of a process, as the kernel counts them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,19 +13,21 @@ use tokio::time::sleep;
 
 use super::plan::PROCESSES;
 
-/// Between two looks at what processes have used at most. The kernel keeps count until they end.
+/// The pause between two looks at the peak memory of the processes. The kernel records the peak,
+/// and forgets it when the process ends.
 const PEAK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Growth by more than this share plus the amounts below is too much.
+/// A process may grow by this share plus the amounts below.
 const GROWTH_PERCENT: u64 = 10;
-/// What an allocator keeps, and what a loaded machine adds.
+/// Memory that an allocator keeps, and that a loaded machine adds.
 const RSS_ALLOWANCE_KIB: u64 = 12 * 1_024;
-/// What a connection keeps that has read large entries: room for the largest answer that a store sends.
+/// Memory that a connection keeps after it read large entries: the size of the largest answer that
+/// a store sends.
 const LARGE_ALLOWANCE_KIB: u64 = 64 * 1_024;
-/// Connections that clients hold open, and threads that a runtime starts when it needs them.
+/// Descriptors of connections that clients hold open, and threads that a runtime starts on demand.
 const COUNT_ALLOWANCE: u64 = 24;
 
-/// What one process uses.
+/// The resources that one process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) rss_kib: u64,
@@ -35,7 +37,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What this process uses now; `None` if it does not run, or the system does not tell.
+    /// The resources of this process now; `None` if it does not run, or the system does not know.
     pub(super) fn of(process: &Process) -> Option<Self> {
         if !process.is_running() {
             return None;
@@ -63,7 +65,8 @@ impl Usage {
         })
     }
 
-    /// What has grown beyond what is allowed since `before`, in a process that may have read large entries.
+    /// The resources that have grown too much since `before`. A process that has read large entries
+    /// may use more memory.
     pub(super) fn grown_since(&self, before: &Self, has_read_large: bool) -> Vec<String> {
         let large = if has_read_large {
             LARGE_ALLOWANCE_KIB
@@ -95,12 +98,12 @@ impl Usage {
     }
 }
 
-/// The most memory in bytes that each process has used, over all its lives.
+/// The peak memory of each process in bytes, over all its restarts.
 #[derive(Default)]
 pub(super) struct Peaks(Mutex<HashMap<&'static str, u64>>);
 
 impl Peaks {
-    /// Looks again and again, until it is dropped.
+    /// Looks at the peaks every `PEAK_INTERVAL`, until it is dropped.
     pub(super) async fn watch(&self, system: &System) {
         loop {
             self.look(system);
@@ -108,7 +111,7 @@ impl Peaks {
         }
     }
 
-    /// What was used up to now.
+    /// The peaks up to now.
     pub(super) fn all(&self, system: &System) -> HashMap<&'static str, u64> {
         self.look(system);
         self.0
@@ -120,7 +123,7 @@ impl Peaks {
     fn look(&self, system: &System) {
         let mut peaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in PROCESSES {
-            // The use of a process that is down was recorded before.
+            // The peak of a process that is down was recorded by an earlier look.
             let used = memory::peak(&system.process(name)).unwrap_or_default();
             let peak = peaks.entry(name).or_default();
             *peak = used.max(*peak);

@@ -1,4 +1,4 @@
-//! One profile from its start to its report.
+//! Runs one profile from its start to its report.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,14 +29,15 @@ use crate::supervisor::Supervisor;
 
 mod judge;
 
-/// Short, so that cancellations race, and long enough to be hit.
+/// The delay of orders: short, so that cancellations race with payments, and long enough for a
+/// cancellation to come first.
 const DELAY: Duration = Duration::from_millis(300);
-/// The pause between two lines about how it goes.
+/// The pause between two lines of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A running profile.
 struct Running {
-    // Dropped in this order: no process may start again once the system ends.
+    // Dropped first: the supervisor must not start a process again while the system ends.
     supervisor: Arc<Supervisor>,
     links: Links,
     system: Arc<System>,
@@ -116,7 +117,7 @@ async fn start(
         .binaries(binaries)
         .env("COMPLETION_DELAY", &format!("{}ms", DELAY.as_millis()))
         .env("RECLAIM_IDLE", "1s")
-        // Nothing is trimmed by age, so that the checker sees everything that was ever emitted.
+        // No entry is trimmed by age, so that the checker sees every entry that was emitted.
         .env("STREAM_RETENTION", "30d")
         .env("RUST_LOG", "info,http=warn")
         .logs(folder)
@@ -133,7 +134,7 @@ async fn start(
     Ok((system, links))
 }
 
-/// The supervisor has to restart a process after each kill and each end.
+/// The planned figures. The supervisor has to restart a process after each kill and termination.
 fn planned(profile: &Profile) -> Figures {
     let ends =
         profile.planned.get(Figure::ServiceKills) + profile.planned.get(Figure::Terminations);
@@ -141,7 +142,7 @@ fn planned(profile: &Profile) -> Figures {
 }
 
 impl Running {
-    /// Faults under load, then the healing, then the verdict.
+    /// Injects the faults under load, heals the system, and collects the verdict.
     async fn run(
         &self,
         faults: Vec<Fault>,
@@ -217,7 +218,7 @@ impl Running {
     }
 }
 
-/// Writes a line every few seconds, so that a person sees progress.
+/// Writes a line of progress every `PROGRESS_INTERVAL`.
 async fn progress(tally: Arc<Tally>, say: Say) {
     let started = Instant::now();
     loop {

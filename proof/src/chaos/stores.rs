@@ -1,4 +1,4 @@
-//! The two stores: which stream each has, who reads it, and their operators.
+//! The two stores: the stream of each, the readers of the stream, and the operators.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use stack::operator::Operator;
 use stack::redis::Owner;
 use stack::system::System;
 
-/// A field that only entries have which the harness planted to be set aside.
+/// A field that marks the poison entries of the harness.
 pub(super) const POISON_MARK: &str = "chaos_mark";
 
 /// The operators of both stores.

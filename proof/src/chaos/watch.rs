@@ -1,7 +1,7 @@
-//! Checks in both stores during the run what must hold at every instant.
+//! Checks in both stores, during the run, the rules that must hold at every instant.
 //!
-//! One look at a store is one script, so nothing changes during it. Only what is new since the last
-//! look is read.
+//! Each look at a store is one script, so nothing changes during it. A look reads only the entries
+//! that are newer than those of the last look.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +15,9 @@ use super::history::History;
 
 /// Pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// Products that one script looks at.
+/// The number of products that one script reads.
 const PRODUCTS_AT_ONCE: usize = 100;
-/// Violations that are kept; more of them say nothing new.
+/// The number of violations that are kept; more violations say nothing new.
 const MOST_KEPT: usize = 20;
 
 /// For each product: its stock, `gone` for a tombstone or `none`; then the id and balance of the
@@ -37,7 +37,7 @@ for i = 1, #KEYS, 2 do
 end
 return answer";
 
-/// For each new event: its id, its order's id, status and total, and the total it tells.
+/// For each new event: its entry id, the id, status and total of its order, and its own total.
 const MONEY_SCRIPT: &str = r"
 local answer = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 500)) do
@@ -57,14 +57,14 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT
 end
 return answer";
 
-/// What the looks found.
+/// The result of all looks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
-    /// Products looked at, all looks together.
+    /// The number of products that were checked, over all looks.
     pub(super) stocks: u64,
-    /// Events compared with their orders.
+    /// The number of events that were compared with their orders.
     pub(super) charges: u64,
-    /// What did not hold.
+    /// The rules that did not hold.
     pub(super) violations: Vec<String>,
 }
 
@@ -74,11 +74,11 @@ pub(super) struct Watch {
     pub(super) payments: Arc<Operator>,
     pub(super) products: Vec<String>,
     pub(super) history: Arc<History>,
-    /// Whether stores may lose what was already seen.
+    /// Whether a store may lose entries that an earlier look read.
     pub(super) may_forget: bool,
 }
 
-/// Where the last look at a product ended.
+/// The last movement of a product in the last look.
 #[derive(Clone, Debug)]
 struct Mark {
     entry: String,
@@ -86,7 +86,7 @@ struct Mark {
 }
 
 impl Watch {
-    /// Looks until it is aborted. What was found so far is in `seen`.
+    /// Looks until it is aborted. `seen` has the result so far.
     pub(super) async fn run(self, seen: Arc<Mutex<Seen>>) {
         let mut marks = HashMap::new();
         let mut last_event = "0".to_owned();
@@ -129,11 +129,11 @@ impl Watch {
                 .arg(format!("movements:{id}"));
         }
         for id in products {
-            // A store that may forget is looked at from the beginning each time.
+            // The ledger of a store that may lose writes is read from its beginning each time.
             let mark = if self.may_forget { None } else { marks.get(id) };
             script.arg(mark.map_or("0", |mark| mark.entry.as_str()));
         }
-        // A store that is away shows nothing; the next look sees what it missed.
+        // If the store is away, the next look reads what this look missed.
         let Ok(lines) = self.inventory.run::<Vec<Vec<String>>>(&script).await else {
             return 0;
         };
@@ -168,7 +168,7 @@ impl Watch {
         let mut compared = 0;
         for [entry, order, status, total, told] in lines {
             *last = entry;
-            // Poison has no order, and what was emitted twice by hand has the same one.
+            // Poison has no order. A duplicate has the order of its original, and is compared too.
             if status.is_empty() {
                 continue;
             }
@@ -183,8 +183,8 @@ impl Watch {
     }
 }
 
-/// Follows the ledger of a product from `mark` on: each balance is the one before and the change,
-/// and the stock is the last one.
+/// Follows the ledger of a product from `mark` on: each balance has to be the balance before plus
+/// the change, and the stock has to be the last balance.
 fn follow(mark: Option<Mark>, line: &[String]) -> (Option<Mark>, Option<String>) {
     let Some((stock, movements)) = line.split_first() else {
         return (mark, None);

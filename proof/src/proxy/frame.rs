@@ -1,17 +1,17 @@
-//! Just enough of the two protocols to see where a request and an answer end.
+//! Parses just enough of the two protocols to find the ends of requests and answers.
 
-/// What may be one request or one answer. Anything larger is not of this system, and is not kept.
+/// The largest request or answer in bytes. This system sends nothing larger, so more is not kept.
 pub const MAX_FRAME: usize = 64 * 1024 * 1024;
-/// A label is for people and for traps; nothing longer is worth keeping.
+/// The largest length of a label. People and traps need no more.
 const MAX_LABEL: usize = 120;
 
-/// What a link carries.
+/// The protocol of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// The protocol of Redis: every command is seen by name, and every reply is paired with it.
+    /// The protocol of Redis: the proxy sees every command by name, and pairs every reply with it.
     Redis,
-    /// HTTP/1.1 with one request after the other: whatever comes first is the request, whatever
-    /// comes back first its answer.
+    /// HTTP/1.1 with one request after the other: the first bytes from the client are the request,
+    /// and the first bytes that come back are its answer.
     Http,
 }
 
@@ -20,8 +20,8 @@ pub enum Protocol {
 pub(crate) struct Request {
     /// Its length in bytes.
     pub(crate) len: usize,
-    /// Such as `XACK order_completed` or `GET /products/7`; none for the rest of a request whose
-    /// beginning has passed.
+    /// The label, such as `XACK order_completed` or `GET /products/7`. `None` for the rest of a
+    /// request whose beginning was passed on already.
     pub(crate) label: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Request {
 pub(super) struct Answer {
     /// Its length in bytes.
     pub(crate) len: usize,
-    /// Whether it answers a request; a push message does not.
+    /// Whether it answers a request. A push message does not.
     pub(super) is_reply: bool,
 }
 
@@ -91,8 +91,8 @@ fn command(bytes: &[u8]) -> Option<Request> {
     })
 }
 
-/// A reply of either version of the protocol. What an aggregate still lacks is a single count,
-/// because its parts follow one another.
+/// A reply of RESP2 or RESP3. The values that are still missing are one count, because the parts of
+/// nested arrays follow one another.
 fn reply(bytes: &[u8]) -> Option<Answer> {
     let mut scan = Scan { bytes, at: 0 };
     let (mut missing, mut first) = (1_u64, None);
@@ -101,11 +101,11 @@ fn reply(bytes: &[u8]) -> Option<Answer> {
         let len = number(rest);
         missing -= 1;
         match kind {
-            // A null is a length below zero, behind which nothing follows.
+            // A negative length is a null, and no bytes follow it.
             b'$' | b'!' | b'=' if !rest.starts_with(b"-") => drop(scan.skip(len)?),
             b'*' | b'~' | b'>' => missing += len,
             b'%' => missing += 2 * len,
-            // Attributes stand before the value they belong to.
+            // Attributes stand before the value to which they belong.
             b'|' => missing += 2 * len + 1,
             _ => {}
         }
@@ -117,7 +117,7 @@ fn reply(bytes: &[u8]) -> Option<Answer> {
     })
 }
 
-/// The words of a label: the name in capitals, and what it is about.
+/// The label of a command: its name in capitals, and its first argument.
 fn label<'a>(words: impl Iterator<Item = &'a [u8]>) -> String {
     let mut text = String::new();
     for word in words {
@@ -132,7 +132,7 @@ fn label<'a>(words: impl Iterator<Item = &'a [u8]>) -> String {
     text.chars().take(MAX_LABEL).collect()
 }
 
-/// The number behind the letter of a line; 0 where there is none that counts.
+/// The number behind the first letter of a line; 0 if it is missing or negative.
 fn number(digits: &[u8]) -> u64 {
     std::str::from_utf8(digits)
         .ok()
@@ -140,7 +140,7 @@ fn number(digits: &[u8]) -> u64 {
         .unwrap_or(0)
 }
 
-/// Reads over what has arrived so far.
+/// Reads the bytes that have arrived so far.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -155,7 +155,7 @@ impl<'a> Scan<'a> {
         Some(&rest[..end])
     }
 
-    /// The next `len` bytes, with the end of a line behind them.
+    /// The next `len` bytes, which a line end has to follow.
     fn skip(&mut self, len: u64) -> Option<&'a [u8]> {
         let len = usize::try_from(len).ok()?;
         let rest = self.bytes.get(self.at..)?;
@@ -170,7 +170,7 @@ impl<'a> Scan<'a> {
 mod tests {
     use super::*;
 
-    /// Every beginning of it is incomplete, and what follows is left alone.
+    /// Asserts that every beginning of `whole` is incomplete, and that later bytes are not read.
     fn ends(whole: &str, read: impl Fn(&[u8]) -> Option<usize>) {
         for end in 0..whole.len() {
             assert_eq!(read(&whole.as_bytes()[..end]), None, "{:?}", &whole[..end]);

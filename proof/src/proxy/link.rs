@@ -1,4 +1,5 @@
-//! One connection through a proxy: two ways, each read only as fast as it is passed on.
+//! One connection through a proxy. Each of its two directions is read only as fast as it is passed
+//! on.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,9 +18,9 @@ use super::tally::add;
 use super::trap::Sprung;
 use super::{Faults, MAX_FRAME, Moment, Spring, State, lock};
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
-/// Requests without an answer; the clients here have no more under way.
+/// The largest number of unanswered requests. The clients here never have more.
 const MAX_PENDING: usize = 100_000;
 
 /// A direction.
@@ -35,11 +36,11 @@ enum End {
     Closed,
     /// The proxy closes it.
     Cut,
-    /// A trap holds it until the client is gone.
+    /// A trap holds the connection until the client is gone.
     Held,
 }
 
-/// What becomes of an answer.
+/// Whether an answer is passed on.
 enum Fate {
     Passed,
     Swallowed(Option<Sprung>),
@@ -59,7 +60,7 @@ pub(super) async fn carry(
     state: &State,
     cut: &CancellationToken,
 ) {
-    // Pieces are meant to arrive as such.
+    // The kernel must not join the pieces of a split write again.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let link = Link {
         state,
@@ -194,7 +195,7 @@ impl Link<'_> {
     }
 }
 
-/// One way out, with everything that is wrong with it.
+/// The outgoing side of one direction, with the faults of the link.
 struct Outlet<'a> {
     state: &'a State,
     faults: watch::Receiver<Faults>,
@@ -230,7 +231,7 @@ impl Outlet<'_> {
         Ok(())
     }
 
-    /// Waits until this way is not blocked.
+    /// Waits until this direction is not blocked.
     async fn unblocked(&mut self) -> io::Result<()> {
         let way = self.way;
         let open = self
@@ -245,7 +246,7 @@ impl Outlet<'_> {
             let len = lock(&self.state.random).usize(1..=most).min(bytes.len());
             let (piece, rest) = bytes.split_at(len);
             self.to.write_all(piece).await?;
-            // Lets the other end read it before there is more.
+            // Lets the other end read this piece before the next one.
             yield_now().await;
             bytes = rest;
         }
@@ -253,7 +254,7 @@ impl Outlet<'_> {
     }
 }
 
-/// Reads into the void until the client has closed its end.
+/// Reads and discards bytes until the client has closed its end.
 async fn until_gone(client: &mut TcpStream) {
     let mut void = [0; 1_024];
     while matches!(client.read(&mut void).await, Ok(1..)) {}

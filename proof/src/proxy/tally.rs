@@ -1,11 +1,11 @@
-//! What a proxy has done, for reports: a fault that never happened proves nothing.
+//! Counts what a proxy has done, for reports: a fault that never happened proves nothing.
 
 use std::iter::Sum;
 use std::ops::Add;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What a proxy has done since it was started.
+/// The counts of a proxy since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were carried.
@@ -14,7 +14,7 @@ pub struct Counts {
     pub refused: u64,
     /// Connections that were closed in the middle, by a cut, a trap or a dropped answer.
     pub cut: u64,
-    /// Answers that were swallowed by chance.
+    /// Answers that were dropped at random.
     pub dropped_answers: u64,
     /// Traps that have sprung.
     pub sprung: u64,
@@ -32,7 +32,7 @@ pub struct Counts {
     pub bytes_to_client: u64,
 }
 
-/// The same while it grows.
+/// The counts of a running proxy.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     connections: AtomicU64,

@@ -1,4 +1,4 @@
-//! Traps: something is to happen at exactly one command, before it, behind it, or in between.
+//! Traps stop a connection at exactly one command: before it, after it, or before its answer.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use tokio::time::timeout;
 /// When a trap springs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Moment {
-    /// The command has arrived and was not passed on: it never takes effect.
+    /// The proxy has received the command and does not pass it on: it never takes effect.
     Before,
-    /// The store has executed it and its answer was swallowed: the client cannot know.
+    /// The server has executed the command, and the proxy drops its answer: the client cannot know
+    /// whether the command took effect.
     Executed,
-    /// The answer was passed on.
+    /// The proxy has passed the answer on.
     Answered,
 }
 
-/// What a trap does to the connection it springs on. Other connections go on.
+/// What a trap does to its connection when it springs. Other connections go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spring {
-    /// Nothing passes any more in either direction until the client is gone (or the link is cut):
-    /// the test that armed the trap has time to kill it.
+    /// Nothing passes in either direction until the client is gone or the link is cut. So the test
+    /// that armed the trap has time to kill the client.
     Hold,
-    /// It is closed at once.
+    /// The connection is closed at once.
     Cut,
 }
 
@@ -37,7 +38,7 @@ pub struct Trap {
     telling: Vec<u8>,
 }
 
-/// A trap that was armed. Dropping it leaves the trap where it is.
+/// A trap that was armed. Dropping this value leaves the trap armed.
 #[must_use]
 #[derive(Debug)]
 pub struct Armed {
@@ -46,13 +47,13 @@ pub struct Armed {
 }
 
 impl Moment {
-    /// All three.
+    /// All three moments.
     pub const ALL: [Self; 3] = [Self::Before, Self::Executed, Self::Answered];
 }
 
 impl Trap {
-    /// Waits for the first command whose label begins with `command`, in the sense of
-    /// [`super::Proxy`]: `XACK`, `FCALL apply_orders`, `GET /products`.
+    /// A trap for the first command whose label begins with `command`, such as `XACK`,
+    /// `FCALL apply_orders` or `GET /products`. [`proxy`](crate::proxy) says what a label is.
     pub fn at(command: &str, moment: Moment) -> Self {
         Self {
             command: command.to_owned(),
@@ -63,22 +64,22 @@ impl Trap {
         }
     }
 
-    /// Waits for the n-th one instead (from 1).
+    /// Springs at the n-th such command instead (from 1).
     #[must_use]
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = nth.max(1);
         self
     }
 
-    /// Counts only answers in which this text stands: a blocking read that ran out of time has
-    /// none. [`Moment::Before`] a command nothing is known of its answer, and every one counts.
+    /// Counts only commands whose answer contains this text: the answer of a blocking read that ran
+    /// out of time does not. With [`Moment::Before`] no answer exists yet, so every command counts.
     #[must_use]
     pub fn telling(mut self, text: &str) -> Self {
         text.as_bytes().clone_into(&mut self.telling);
         self
     }
 
-    /// Cuts the connection instead of holding it.
+    /// The trap cuts the connection instead of holding it.
     #[must_use]
     pub fn cutting(mut self) -> Self {
         self.spring = Spring::Cut;
@@ -87,7 +88,7 @@ impl Trap {
 }
 
 impl Armed {
-    /// Waits until it has sprung.
+    /// Waits until the trap has sprung.
     pub async fn sprung(self, limit: Duration) -> Result<()> {
         let name = self.command;
         let sprung = timeout(limit, self.sprung).await;
@@ -109,7 +110,7 @@ impl Traps {
         Armed { command, sprung }
     }
 
-    /// Counts a command that has come to this moment; a trap that it springs is used up.
+    /// Counts a command that has reached this moment. A trap that it springs is removed.
     pub(super) fn pass(&mut self, moment: Moment, label: &str, answer: &[u8]) -> Option<Sprung> {
         let waits = |trap: &Trap| {
             trap.moment == moment
@@ -148,7 +149,7 @@ pub(super) struct Sprung {
 }
 
 impl Sprung {
-    /// Tells the test that armed it, unless the test has stopped listening.
+    /// Tells the test that armed the trap, unless the test has stopped waiting.
     pub(super) fn tell(self) {
         let _ = self.teller.send(());
     }

@@ -1,4 +1,4 @@
-//! Claims to one effect for each idempotency key, as the functions of both services keep them.
+//! The claims of idempotency keys, as the functions of both services keep them.
 
 use std::collections::BTreeMap;
 
@@ -6,30 +6,30 @@ use super::snapshot::{Kept, Snapshot};
 use super::{Answer, Beginning, Rng};
 use crate::invocation::Invocation;
 
-/// So few keys, and requests that use one, that they meet.
+/// The numbers of different keys and of different requests: small, so that histories repeat them.
 const KEYS: usize = 4;
 const REQUESTS: usize = 2;
 
-/// An idempotency key, and which of the requests that use it this is.
+/// An idempotency key, and the request that uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The key.
+    /// The hash of the key.
     pub hash: String,
-    /// The request.
+    /// The fingerprint of the request.
     pub fingerprint: String,
 }
 
-/// What each key was used for, and answered.
+/// The claims of all keys: for each day and key, the request and its answer.
 pub struct Claims {
     beginning: Beginning,
     used: BTreeMap<(u64, String), (String, String)>,
-    /// Whether today stands among the days with claims. Those from the beginning are of a build that
-    /// kept no list.
+    /// Whether today is in the list of days with claims. The claims at the beginning are those of
+    /// an older build, which kept no such list.
     is_listed: bool,
 }
 
 impl Claim {
-    /// Any claim, or none.
+    /// A random claim, or `None`.
     pub fn maybe(random: &mut Rng) -> Option<Self> {
         random.bool().then(|| Self::any(random))
     }
@@ -43,7 +43,7 @@ impl Claim {
 }
 
 impl Claims {
-    /// Keys that were used yesterday, which count, and on the day before, which do not any more.
+    /// Claims of yesterday, which still hold, and of the day before yesterday, which do not.
     pub fn earlier(beginning: Beginning, random: &mut Rng) -> Self {
         let used = |_| {
             let Claim { hash, fingerprint } = Claim::any(random);
@@ -60,7 +60,7 @@ impl Claims {
         }
     }
 
-    /// What a key is answered that was used today or, if not, yesterday.
+    /// The answer that a key repeats: the answer of today or else of yesterday.
     pub fn replay(&self, claim: Option<&Claim>) -> Option<Answer> {
         let Claim { hash, fingerprint } = claim?;
         let used = |day| self.used.get(&(day, hash.clone()));
@@ -72,13 +72,14 @@ impl Claims {
         }))
     }
 
-    /// Writes down what a request was answered that had an effect.
+    /// Adds the claim of a request that had an effect, with its answer.
     pub fn remember(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
         self.is_listed |= claim.is_some();
         self.remember_order(claim, answer);
     }
 
-    /// The same for an order, whose claim is never looked for on other days.
+    /// The same for an order. Its claim is looked for under today and yesterday only, so the day is
+    /// not listed.
     pub fn remember_order(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
         if let Some(Claim { hash, fingerprint }) = claim {
             let key = (self.beginning.day, hash.clone());
@@ -87,7 +88,7 @@ impl Claims {
         }
     }
 
-    /// Adds the claims to what a store holds.
+    /// Adds the claims to the content of a store.
     pub fn lay_out(&self, store: &mut Snapshot) {
         for ((day, hash), (what, answer)) in &self.used {
             let key = self.beginning.partition.key_of("idempotency", day);
@@ -104,7 +105,7 @@ impl Claims {
 }
 
 impl Invocation {
-    /// Adds the claim: the last three arguments of a function that takes one.
+    /// Adds the claim, which is the last three arguments of a function that takes a claim.
     #[must_use]
     pub fn claim(self, beginning: &str, claim: Option<&Claim>) -> Self {
         self.arg(beginning)

@@ -1,9 +1,9 @@
-//! What a twin cannot know beforehand: the readings of the store's clock, and the ids that the store
-//! gives to stream entries.
+//! Placeholders for values that a twin cannot know beforehand: the readings of the store's clock,
+//! and the ids that the store gives to stream entries.
 //!
-//! A twin writes a placeholder where one of them will stand. Whatever stands there binds it, and
-//! has to be the same wherever it stands again: all that one step writes bears one time, and an
-//! entry that is named elsewhere is that entry.
+//! A twin writes a placeholder in place of such a value. The first value that is found there binds
+//! the placeholder, and every later place has to hold the same value. So everything that one step
+//! writes has to have one time, and a reference to an entry has to name that entry.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,39 +13,40 @@ use shared::contract::time::Timestamp;
 
 use super::snapshot::{Kept, Row, Snapshot};
 
-/// How far a clock may be set back in a history: machines do that, now and then, by a millisecond.
+/// The time by which the clock may go back within a history: machines set it back by a millisecond
+/// now and then.
 const SET_BACK_MS: u64 = 100;
-/// Changes of one step that one entry tells.
+/// The largest number of changes of one step in one entry of the stream `changes`.
 const CHANGES_PER_ENTRY: usize = 16;
-/// Characters of a time in RFC 3339 with milliseconds.
+/// The number of characters of a time in RFC 3339 with milliseconds.
 const DATE_LENGTH: usize = 24;
 
-/// Placeholder for a time: `later_ms` milliseconds after `step`.
+/// Placeholder for a time in milliseconds: `later_ms` milliseconds after `step`.
 pub fn at(step: usize, later_ms: u64) -> String {
     format!("⟦at {step} {later_ms}⟧")
 }
 
-/// The same in RFC 3339.
+/// Placeholder for the time of `step` in RFC 3339.
 pub fn date(step: usize) -> String {
     format!("⟦date {step}⟧")
 }
 
-/// Placeholder for a remaining wait: the milliseconds from step `now` until `later_ms` after `step`.
+/// Placeholder for a remaining wait in milliseconds: from step `now` until `later_ms` after `step`.
 pub fn until(step: usize, later_ms: u64, now: usize) -> String {
     format!("⟦until {step} {later_ms} {now}⟧")
 }
 
-/// The id of an entry of a stream, by its place from 0.
+/// Placeholder for the id of an entry: `place` is its position in the stream, from 0.
 pub fn entry(stream: &str, place: usize) -> String {
     format!("⟦entry {stream} {place}⟧")
 }
 
-/// The same without its first digit.
+/// Placeholder for the id of an entry without its first digit.
 pub fn short_entry(stream: &str, place: usize) -> String {
     format!("⟦short {stream} {place}⟧")
 }
 
-/// The entries of a stream that no other key names, as rows with whatever id.
+/// The entries of a stream whose ids stand nowhere else, as rows that match any id.
 pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
     Kept::Stream(
         entries
@@ -55,7 +56,7 @@ pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
     )
 }
 
-/// The entries that tell what changed: of each step, its kind and what it changed.
+/// The entries of the stream `changes`: for each step, the kind of change and the changed ids.
 pub fn changes<Id: Display>(steps: &[(&str, Vec<Id>)]) -> Kept {
     let field = |name: &str, value: String| (name.to_owned(), value);
     rows(steps.iter().flat_map(|(kind, changed)| {
@@ -82,11 +83,11 @@ pub fn event<E: Event>(event: &E, step: usize) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What is known of the clock of the store during one history.
+/// The known times of the steps of one history, by the clock of the store.
 #[derive(Debug, Default)]
 pub struct Instants(BTreeMap<usize, u64>);
 
-/// Compares what a twin expects with what was found.
+/// Compares the expected content of a store with the content that was found.
 pub struct Matcher<'a> {
     instants: &'a mut Instants,
     found: &'a Snapshot,
@@ -95,7 +96,7 @@ pub struct Matcher<'a> {
 type Outcome = Result<(), String>;
 
 impl Instants {
-    /// Fails if the steps were not in their order, or out of the time in which the history was played.
+    /// Fails if the times of the steps are out of order, or outside the time of the history.
     pub fn check(&self, earliest: u64, latest: u64) -> Outcome {
         let mut before = earliest;
         for (step, &ms) in &self.0 {
@@ -119,12 +120,12 @@ impl Instants {
 }
 
 impl<'a> Matcher<'a> {
-    /// A matcher that looks for the entries of streams in `found`.
+    /// A matcher that looks up the entries of streams in `found`.
     pub fn new(instants: &'a mut Instants, found: &'a Snapshot) -> Self {
         Self { instants, found }
     }
 
-    /// Compares the whole store. A key in which nothing is expected must not exist.
+    /// Compares the whole store. A key with an empty expected content must not exist.
     pub fn store(&mut self, expected: &Snapshot) -> Outcome {
         let found = self.found;
         for (key, kept) in expected {
@@ -242,7 +243,7 @@ impl<'a> Matcher<'a> {
                     .instants
                     .0
                     .get(&step(at)?)
-                    .ok_or("a time nobody has told")?;
+                    .ok_or("the time of a step that is not known yet")?;
                 let ms = (then + number(later)?).checked_sub(number(value)?);
                 self.instants.bind(step(now)?, ms.ok_or("before its time")?)
             }

@@ -1,4 +1,4 @@
-//! The store as it is at the beginning of a history.
+//! Prepares the store for the beginning of a history.
 
 use shared::redis::{Command, Redis};
 use shared::store::Store;
@@ -7,7 +7,7 @@ use shared::store::partition::Partition;
 
 use super::snapshot::{Kept, Snapshot};
 
-/// Empties the store but for its identity, and answers the time there in milliseconds.
+/// Empties the store except for its identity, and answers the time of the store in milliseconds.
 pub(super) async fn clear(
     operator: &Redis,
     store: &Store,
@@ -20,7 +20,7 @@ pub(super) async fn clear(
     now(store, partition).await
 }
 
-/// Puts the hashes into the store with which a history begins.
+/// Writes the hashes with which a history begins.
 pub(super) async fn fill(operator: &Redis, beginning: Snapshot) {
     for (key, kept) in beginning {
         if let Kept::Hash(fields) = kept

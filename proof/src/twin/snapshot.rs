@@ -1,17 +1,17 @@
-//! Everything that a store holds, in a form that can be compared and read.
+//! The content of a store, in a form that can be compared and read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use shared::redis::{Command, Redis};
 
-/// Every key of a store with everything in it.
+/// Every key of a store with its content.
 pub type Snapshot = BTreeMap<String, Kept>;
 
 /// One entry of a stream: its id and its fields in their order.
 pub type Row = (String, Vec<(String, String)>);
 
-/// What stands under one key.
+/// The content of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// A string.
@@ -28,7 +28,7 @@ pub enum Kept {
     Stream(Vec<Row>),
 }
 
-/// Reads everything in one step. The server writes JSON, so that one reply holds it all.
+/// Reads the whole store in one step. The script answers JSON, so that one reply has all keys.
 const READ_ALL: &str = r"
 local readers = {
   string = function(key) return {redis.call('GET', key)} end,
@@ -46,7 +46,7 @@ end
 return cjson.encode(found)
 ";
 
-/// Reads everything that a store holds, as its operator.
+/// Reads the whole content of a store, as its operator.
 ///
 /// # Panics
 ///
@@ -59,7 +59,7 @@ pub async fn read_all(operator: &Redis) -> Snapshot {
         .expect("the store answers its operator")
         .bytes()
         .expect("JSON is bytes");
-    // An empty table is written as an object; there is one where no key is.
+    // Lua encodes an empty table as an object, so a store without keys answers `{}`.
     if text.as_ref() == b"{}" {
         return Snapshot::new();
     }
@@ -80,7 +80,7 @@ impl Kept {
         )
     }
 
-    /// Whether nothing is in it. Such a key does not exist.
+    /// Whether the content is empty. A key with empty content does not exist.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Text(_) => false,

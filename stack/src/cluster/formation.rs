@@ -1,4 +1,4 @@
-//! Servers become one cluster.
+//! Joins servers into one cluster.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use super::{Cluster, LIMIT, SLOTS};
 use crate::wait::wait_until;
 
-/// How long the nodes may take to know each other before they are introduced again.
+/// The time for the nodes to know each other. After it they are introduced again.
 const MEETING: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// Makes one cluster of the servers.
+    /// Joins the servers into one cluster.
     pub(super) async fn form(&self) -> Result<()> {
         for (number, node) in self.nodes.iter().enumerate() {
             let epoch = (number + 1).to_string();
@@ -39,8 +39,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Introduces all nodes to the first. On a busy machine an introduction is forgotten before it is
-    /// answered, and nobody repeats it.
+    /// Introduces all nodes to the first node. On a busy machine a node may forget an introduction
+    /// before it is answered, and does not repeat it.
     async fn meet(&self) -> Result<()> {
         for number in 1..self.nodes.len() {
             let view = self.view(number).await?;

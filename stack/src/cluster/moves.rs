@@ -1,4 +1,4 @@
-//! Moves a slot from one primary to another while it is used, as an operator does it.
+//! Moves a slot from one primary to another while clients use it, as an operator does.
 
 use std::time::Instant;
 
@@ -7,15 +7,15 @@ use anyhow::{Context, Result};
 use super::{Cluster, LIMIT, Moved};
 use crate::credentials::User;
 
-/// How long one batch of keys may be on its way, in milliseconds.
+/// The limit for moving one batch of keys, in milliseconds.
 const MIGRATE_MS: &str = "5000";
-/// How many keys are asked for at once.
+/// The largest number of keys of a slot that are listed at once.
 const MOST_KEYS: &str = "100000";
 
 impl Cluster {
-    /// Moves a slot with everything in it to the primary `to`, a batch of keys at a time, and calls
-    /// `between` after each batch. The longest keys go first: those of single things before those
-    /// that list them, which is the worst order for a reader of the lists.
+    /// Moves a slot with all its keys to the primary `to`, one batch of keys after the other, and
+    /// calls `between` after each batch. The longest keys move first. So the keys of single orders
+    /// and products move before the indexes that list them, the worst order for a reader of a list.
     pub async fn move_slot(
         &self,
         slot: u16,

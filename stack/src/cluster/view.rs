@@ -1,6 +1,6 @@
-//! What one node of a cluster believes about all of them: the answer of `CLUSTER NODES`.
+//! What one node of a cluster knows about all nodes: the answer of `CLUSTER NODES`.
 
-/// The nodes, as one of them sees them.
+/// All nodes, as one node sees them.
 pub(super) struct View(Vec<Seen>);
 
 /// One node.
@@ -8,10 +8,10 @@ pub(super) struct View(Vec<Seen>);
 pub(super) struct Seen {
     pub(super) id: String,
     pub(super) port: u16,
-    /// Where the nodes speak among themselves.
+    /// The port for the other nodes.
     pub(super) bus: u16,
     is_myself: bool,
-    /// It is still being met.
+    /// Whether the introduction of the node is not complete yet.
     is_stranger: bool,
     ranges: Vec<(u16, u16)>,
 }
@@ -25,7 +25,7 @@ impl View {
         self.0.iter().find(|seen| seen.is_myself)
     }
 
-    /// How many nodes know each other.
+    /// The number of nodes whose introduction is complete.
     pub(super) fn acquainted(&self) -> usize {
         self.0.iter().filter(|seen| !seen.is_stranger).count()
     }

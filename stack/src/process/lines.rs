@@ -1,4 +1,4 @@
-//! The lines a process writes: the last of them are kept, all of them are handed on.
+//! The lines that a process writes: all are handed to the sink, and the last ones are kept.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::lock;
 
-/// How many of the last lines are kept.
+/// The number of lines that are kept.
 const KEPT_LINES: usize = 400;
-/// A longer line is cut into pieces, so that a child cannot fill our memory.
+/// A longer line is cut into pieces, so that a child cannot fill the memory of this process.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// The longest time for which [`Reading::Never`] leaves the output of a process unread.
@@ -20,10 +20,10 @@ const UNREAD_LIMIT: Duration = Duration::from_mins(1);
 /// How the output of a process is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reading {
-    /// As soon as it is there.
+    /// As soon as it arrives.
     #[default]
     AtOnce,
-    /// One line, and a pause.
+    /// One line at a time, with a pause after each.
     Slowly(Duration),
     /// Not at all, for a minute at most.
     Never,
@@ -66,7 +66,7 @@ impl Lines {
         });
     }
 
-    /// From now on the output is read like this.
+    /// Sets how the output is read from now on.
     pub(super) fn set_reading(&self, reading: Reading) {
         *lock(&self.reading) = reading;
         self.changed.notify_all();

@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 /// The service that owns a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// Products, stock, `refund_order`.
+    /// inventory, with products, stock and the stream `refund_order`.
     Inventory,
-    /// Orders, `order_completed`.
+    /// payments, with orders and the stream `order_completed`.
     Payments,
 }
 
@@ -26,7 +26,7 @@ impl Owner {
         }
     }
 
-    /// The users of the store: of this revision, or of the one whose ACL files are in `folder`.
+    /// The ACL file of the store: from `folder` if it is given, or else that of this revision.
     pub(super) fn acl(self, folder: Option<&Path>) -> Result<String> {
         let (name, shipped) = match self {
             Self::Inventory => ("inventory-store.acl", INVENTORY_ACL),

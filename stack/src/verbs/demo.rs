@@ -1,5 +1,4 @@
-//! `stack demo`: a story in five scenes on a private system, each of them checked while it is
-//! shown.
+//! `stack demo`: shows a story in five scenes on a private system, and checks each scene.
 
 use std::process::ExitCode;
 
@@ -43,8 +42,8 @@ enum Scene {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        // Whatever takes minutes the first time happens before anything runs, and Ctrl-C simply
-        // ends it.
+        // The download and the build may take minutes the first time. They happen before any
+        // process runs, so Ctrl-C simply ends them.
         server::shared()?;
         let binaries = Build {
             release: false,
@@ -75,7 +74,7 @@ impl Scene {
         }
     }
 
-    /// Plays the scene and tells how it ended; an error if that is not how it must end.
+    /// Plays the scene, and answers how it ended. A wrong ending is an error.
     async fn play(self, stage: &Stage) -> Result<String> {
         match self {
             Self::Buy => scenes::buy(stage).await,
@@ -87,8 +86,8 @@ impl Scene {
     }
 }
 
-/// Plays the story until its end or a signal. Either way the system goes with the future that owns
-/// it.
+/// Plays the story until its end or a signal. In both cases the future that owns the system is
+/// dropped, and stops the system.
 async fn perform(binaries: Binaries, screen: Screen) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -130,7 +129,7 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
     Ok(())
 }
 
-/// One line for each scene that was played, and how many of all ended well.
+/// Prints one line for each scene that was played, and the number of scenes that ended well.
 fn summarize(screen: Screen, endings: &[(Scene, String)], failed: Option<Scene>) {
     screen.line("");
     for (scene, ending) in endings {

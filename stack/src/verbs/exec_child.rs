@@ -9,7 +9,7 @@ use stack::guard::{self, Farewell};
 
 #[derive(Args)]
 pub(crate) struct ExecChild {
-    /// The signal when the parent dies.
+    /// The signal that the program gets when its parent dies.
     signal: Word,
     /// The process id of the parent.
     parent: u32,

@@ -9,7 +9,7 @@ use stack::memory;
 
 #[derive(Args)]
 pub(crate) struct ExecLimited {
-    /// How many bytes of data the program may have.
+    /// The largest data segment of the program, in bytes.
     bytes: u64,
     /// The program and its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]

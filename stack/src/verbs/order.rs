@@ -1,4 +1,4 @@
-//! `stack order`: places one order on the running system and shows what becomes of it.
+//! `stack order`: places one order on the running system and shows it until it is final.
 
 use std::process::ExitCode;
 
@@ -15,16 +15,16 @@ use crate::verbs::screen::{Ink, Screen};
 
 #[derive(Args)]
 pub(crate) struct Order {
-    /// What to order [default: a new product, 10 pieces of it]
+    /// The product to order [default: a new product with a stock of 10]
     #[arg(long, value_name = "ID")]
     product: Option<ProductId>,
-    /// How many
+    /// The number of pieces
     #[arg(long, value_name = "N", default_value_t = 1)]
     quantity: u32,
-    /// What run-all was given: added to every port
+    /// The port offset of run-all, which is added to every port
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_offset: u16,
-    /// How long to wait for the end, such as 30s or 2m
+    /// How long to wait until the order is final, such as 30s or 2m
     #[arg(long, value_name = "TIME", default_value = "30s")]
     timeout: Span,
     /// No colours (the variable `NO_COLOR` says the same)
@@ -64,13 +64,14 @@ impl Order {
     }
 }
 
-/// The services on these ports.
+/// A client of the services on these ports.
 pub(super) fn api(ports: &Ports, screen: Screen) -> Result<Api> {
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     Api::new(url(ports.inventory_http), url(ports.payments_http), screen)
 }
 
-/// One line and a command, instead of an error of the network.
+/// Checks that the system runs. If not, the error is one line with the command that starts it,
+/// instead of a network error.
 pub(super) async fn check_running(api: &Api, ports: &Ports, offset: u16) -> Result<()> {
     let (inventory, payments) = tokio::join!(
         api.is_ready(Service::Inventory),

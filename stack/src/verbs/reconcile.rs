@@ -17,10 +17,10 @@ use crate::verbs::screen::Screen;
 
 #[derive(Args)]
 pub(crate) struct Reconcile {
-    /// What run-all was given: added to every port. Goes first
+    /// The port offset of run-all, which is added to every port. This flag has to come first
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_offset: u16,
-    /// What `payments reconcile` is told, such as --apply, --json or --since 2h
+    /// Flags of `payments reconcile`, such as --apply, --json or --since 2h
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -37,7 +37,7 @@ impl Reconcile {
         match self.become_payments(&ports)? {}
     }
 
-    /// From here on this process is the other: its status is the answer.
+    /// Replaces this process by `payments reconcile`, whose exit status becomes that of this verb.
     fn become_payments(self, ports: &Ports) -> Result<Infallible> {
         let Some(payments) = running::payments(ports)? else {
             bail!(

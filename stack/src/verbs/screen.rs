@@ -1,5 +1,5 @@
-//! What people read: labelled lines on standard output, in colour where that is wanted and
-//! possible.
+//! Labelled lines for people on standard output, in colour if the user wants it and the terminal
+//! can show it.
 
 use std::io;
 use std::io::{IsTerminal, Write};
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use stack::project;
 
-/// As wide as the longest label and a space.
+/// The width of the longest label and a space.
 const LABEL_WIDTH: usize = 11;
-/// Where answers and entries are wrapped, label and margin not counted.
+/// Answers and entries are wrapped at this width, not counting label and margin.
 const TEXT_WIDTH: usize = 96;
 
 /// Standard output.
@@ -18,18 +18,18 @@ pub(crate) struct Screen {
     color: bool,
 }
 
-/// What a colour means here.
+/// The meaning of a colour.
 #[derive(Clone, Copy)]
 pub(crate) enum Ink {
     /// A headline.
     Title,
-    /// Who speaks: a service, a stream.
+    /// The source of a line: a service or a stream.
     Label,
     /// A detail, which a hasty reader may skip.
     Detail,
-    /// As it should be.
+    /// A good result.
     Good,
-    /// Refused, or not as it should be.
+    /// A refusal or a wrong result.
     Bad,
 }
 
@@ -42,7 +42,7 @@ impl Screen {
         }
     }
 
-    /// `text` in the colour for it.
+    /// `text` in the colour of this meaning.
     pub(crate) fn ink(self, ink: Ink, text: &str) -> String {
         let code = match ink {
             Ink::Title => "1",
@@ -58,7 +58,7 @@ impl Screen {
         }
     }
 
-    /// Writes one line. The program goes on when its reader is gone.
+    /// Writes one line. If the reader of the output is gone, the program goes on.
     #[expect(
         clippy::unused_self,
         reason = "a method, so that all output goes through a screen"
@@ -73,19 +73,19 @@ impl Screen {
         self.line(&format!("  {text}"));
     }
 
-    /// A line of which `label` says where it comes from.
+    /// Writes a line with its source `label` before it.
     pub(crate) fn labelled(self, label: &str, text: &str) {
         let label = self.ink(Ink::Label, &format!("{label:<LABEL_WIDTH$}"));
         self.line(&format!("  {label}{text}"));
     }
 
-    /// Something that was true from `elapsed` on.
+    /// Writes an event of the recovery with its time `elapsed`.
     pub(crate) fn moment(self, elapsed: Duration, text: &str) {
         let seconds = format!("{:.1} s", elapsed.as_secs_f64());
         self.line(&format!("  {seconds:>9}  {text}"));
     }
 
-    /// Long text below such a line, broken between its parts only.
+    /// Writes long text below a labelled line, and breaks it only between its parts.
     pub(crate) fn detail<'a>(self, parts: impl IntoIterator<Item = &'a str>) {
         for line in fill(parts) {
             let line = self.ink(Ink::Detail, line.trim_end());
@@ -94,8 +94,8 @@ impl Screen {
     }
 }
 
-/// The members of a JSON object, each with the comma after it. A text that ends with a comma is cut
-/// off as well, which looks odd and changes nothing.
+/// The members of a JSON object, each with the comma behind it. A text value that ends with a comma
+/// is split as well, which only changes where a line is broken.
 pub(super) fn members(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

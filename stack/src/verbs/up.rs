@@ -1,4 +1,4 @@
-//! `stack up`: the whole system in the foreground.
+//! `stack up`: runs the whole system in the foreground.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,11 +48,11 @@ pub(crate) struct Up {
     /// Where the stores keep their data [default: .data/run in the project]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Forget all products and orders of earlier runs first
+    /// Remove all products and orders of earlier runs first
     #[arg(long)]
     fresh: bool,
-    /// Make each store a Redis Cluster of three primaries with a replica each, on ports 6380 to 6385
-    /// and 6390 to 6395; their data is kept apart [default: .data/run-cluster]
+    /// Make each store a Redis Cluster of three primaries with a replica each, on ports 6380 to
+    /// 6385 and 6390 to 6395; their data is kept apart [default: .data/run-cluster]
     #[arg(long)]
     cluster: bool,
     /// No colours (the variable `NO_COLOR` says the same)
@@ -60,7 +60,7 @@ pub(crate) struct Up {
     no_color: bool,
 }
 
-/// What is needed before the first process starts.
+/// Everything that is prepared before the first process starts.
 struct Plan {
     ports: Ports,
     port_offset: u16,
@@ -102,8 +102,8 @@ impl Up {
 }
 
 impl Plan {
-    /// Runs until Ctrl-C, SIGTERM or the end of a child that no further start can help, and leaves
-    /// no process behind in any case.
+    /// Runs until Ctrl-C, SIGTERM, or the end of a child that would end again after every start. In
+    /// each case it leaves no process behind.
     async fn run(self) -> Result<ExitCode> {
         let mut signals = Signals::new()?;
         let running = Running::default();
@@ -129,8 +129,8 @@ impl Plan {
         })
     }
 
-    /// Starts everything, prints the box, and starts again what ends. Returns the story of the first
-    /// process that no start can help.
+    /// Starts the system, prints the box of addresses, and restarts processes that end. Returns
+    /// when a process would end again after every start, and answers why.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
         let guard = Guard {
             stack: self.binaries.stack.clone(),
@@ -206,7 +206,7 @@ impl Plan {
     }
 }
 
-/// Whether the services, which have the same environment, are told a number of partitions.
+/// Whether the services get a number of partitions: they have the same environment as this process.
 #[expect(
     clippy::disallowed_methods,
     reason = "the services read the number, this only whether there is one"
@@ -242,7 +242,7 @@ fn check_ports(ports: &Ports, topology: Topology) -> Result<()> {
     Ok(())
 }
 
-/// The ports of stores beyond the first one of each, with the names of their owners.
+/// The further ports of the stores beside their first ones, with the names of their owners.
 fn further_ports(ports: &Ports, topology: Topology) -> Vec<(&'static str, u16)> {
     let stores = [
         ("inventory redis", ports.inventory_redis),

@@ -1,13 +1,13 @@
-//! The systems that are measured.
+//! The shapes of the system that are measured.
 
 use stack::topology::Topology;
 
 use crate::rig::Shape;
 
-/// The names of those that a quick run measures.
+/// The names of the shapes that a quick run measures.
 pub(super) const QUICK: [&str; 4] = ["one", "partitions16", "cluster16", "replica_acks1"];
 
-/// What is measured, the system to compare with first.
+/// All shapes. The first one is compared with the others.
 pub(super) const SHAPES: [Shape; 11] = [
     Shape::ONE,
     Shape {

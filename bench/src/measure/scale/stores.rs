@@ -1,10 +1,10 @@
-//! What the servers of the stores have used.
+//! Reports the resources that the servers of the stores used.
 
 use crate::figure::Sheet;
 use crate::number::{float, micros_each};
 use crate::rig::Usage;
 
-/// Puts what an order took of a store into the sheet: the store as a whole, and server by server.
+/// Adds the cost of an order in a store to the sheet: for the whole store, and for each server.
 pub(super) fn report_store(
     shape: &str,
     store: &str,
@@ -56,7 +56,7 @@ pub(super) fn report_store(
     );
 }
 
-/// What each server has used between two moments.
+/// The resources that each server used between two moments.
 pub(super) fn between(before: &[Usage], after: &[Usage]) -> Vec<Usage> {
     before
         .iter()

@@ -1,4 +1,4 @@
-//! How long an order takes from its request to each of its steps.
+//! The times from the request of an order to each of its steps.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,15 +9,16 @@ use crate::catalogue::order_id;
 use crate::load::Answer;
 use crate::number::float;
 
-/// When the request of each order was meant to be sent, in microseconds since the epoch.
+/// The time at which the request of each order should have been sent, in microseconds since the
+/// epoch.
 pub(super) fn sent_orders(kept: &[(u64, Answer)]) -> Result<HashMap<String, u64>> {
     let sent =
         |(_, answer): &(u64, Answer)| Ok((order_id(answer)?.to_string(), micros(answer.meant)));
     kept.iter().map(sent).collect()
 }
 
-/// From the request of each order to its step, in microseconds, sorted. The stores keep the time of
-/// this machine.
+/// The times from the request of each order to its step, in microseconds, sorted. The stores have
+/// the clock of this machine.
 pub(super) fn since_sent(sent: &HashMap<String, u64>, steps: &HashMap<&[u8], u64>) -> Vec<f64> {
     let wait = |(order, sent): (&String, &u64)| {
         Some(float(steps.get(order.as_bytes())?.saturating_sub(*sent)))

@@ -1,4 +1,5 @@
-//! `StoresAgree`, `EffectsHappenOnce` and `NothingInvented`: the two stores, effects, and where they come from.
+//! `StoresAgree`, `EffectsHappenOnce` and `NothingInvented`: whether the two stores agree, whether
+//! each effect happened once, and whether each effect has a cause.
 
 use std::collections::HashMap;
 
@@ -6,7 +7,8 @@ use super::promises::Placed;
 use super::stores::{Event, Record};
 use super::{Evidence, Finding, Rule};
 
-/// `StoresAgree`: paid and taken, refunded and refused, cancelled and unknown: nothing else.
+/// `StoresAgree`: for a paid order inventory has taken the stock, a refunded order it has refused,
+/// and of a cancelled order it has no record.
 pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StoresAgree);
     let stores = evidence.stores;
@@ -16,8 +18,8 @@ pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
         let agrees = match order.status.as_str() {
             "paid" => matches!(record, Some(Record::Applied(_))),
             "refunded" => matches!(record, Some(Record::Refused)),
-            // One that lost its payment with a tail may have been cancelled then, and what it had
-            // taken given back.
+            // A crash may have lost the payment of the order. A client may then have cancelled the
+            // order, and `reconcile` given its stock back.
             "cancelled" if evidence.window_ms > 0 => !matches!(record, Some(Record::Applied(_))),
             "cancelled" => record.is_none(),
             _ => false,
@@ -41,7 +43,8 @@ pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// `EffectsHappenOnce`: one record, one movement for what was applied and none for what was refused.
+/// `EffectsHappenOnce`: each order has one record. An applied order has one sale in the ledger, a
+/// refused order has no sale.
 pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::EffectsHappenOnce);
     let stores = evidence.stores;
@@ -96,7 +99,8 @@ pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// `NothingInvented`: every order was asked for, every event has its order, every effect its event.
+/// `NothingInvented`: a client asked for every order, every event has its order, and every effect
+/// has its event.
 pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingInvented);
     let stores = evidence.stores;
@@ -106,7 +110,7 @@ pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> 
             call.product == order.product && i64::try_from(call.quantity) == Ok(order.quantity)
         });
         finding.expect(matches, || {
-            format!("nobody asked for order {id}: {order:?}")
+            format!("no client asked for order {id}: {order:?}")
         });
     }
     let lossy = evidence.window_ms > 0;
@@ -126,7 +130,7 @@ pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> 
     for event in stores.refunds.entries.iter().filter(|event| !event.poison) {
         let refused = is_refused(evidence, event);
         finding.expect(refused || lossy, || {
-            format!("a refund nobody decided: {event:?}")
+            format!("a refund of an order that was not refused: {event:?}")
         });
     }
     let trimmed = evidence.orders_trimmed();

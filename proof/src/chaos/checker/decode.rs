@@ -1,4 +1,4 @@
-//! What the words of keys, fields and lines in both stores mean.
+//! Parses the keys, fields and lines of both stores.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,14 @@ use super::stores::{DeadLetter, Event, Movement, Order, Record};
 use crate::chaos::stores::POISON_MARK;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// Characters of an order id that inventory records it under.
+/// inventory records an order under this number of characters, the last ones of the order id.
 const RECORD_LENGTH: usize = 30;
 
 /// The fields of one hash or entry.
 pub(super) type Fields = HashMap<String, String>;
 
-/// What was placed, and then what happened, each thing with its time and what belongs to it.
+/// An order line: first the order as it was placed, then each thing that happened to it, with its
+/// time and its other values.
 pub(super) fn order((id, line): (String, String)) -> Result<(String, Order)> {
     let values: Vec<&str> = line.split(' ').collect();
     let (placed, later) = values
@@ -48,7 +49,7 @@ pub(super) fn order((id, line): (String, String)) -> Result<(String, Order)> {
     Ok((id, order))
 }
 
-/// A movement is one field, named as its kind.
+/// A movement: the entry has one field, whose name is the kind of the movement.
 pub(super) fn movement((entry, fields): (String, Fields)) -> Result<Movement> {
     let (kind, text) = fields
         .into_iter()
@@ -78,8 +79,9 @@ pub(super) fn word(line: &str, place: usize) -> Result<&str> {
         .with_context(|| format!("no word {place} in {line:?}"))
 }
 
-/// What an id ends with is what its order is recorded under. The beginning is that of a time within
-/// the hour. Another name is nobody's order.
+/// The order id behind the name of a record. The name is the end of the id. The six characters
+/// before it are the upper part of the id's time, and follow from the hour of the bucket. A name of
+/// another length is answered as it is, and matches no order.
 pub(super) fn recorded_order(hour: u64, name: &str) -> Result<String> {
     if name.len() != RECORD_LENGTH {
         return Ok(name.to_owned());
@@ -94,8 +96,8 @@ pub(super) fn recorded_order(hour: u64, name: &str) -> Result<String> {
     Ok(format!("{high:06x}{name}"))
 }
 
-/// What was applied is recorded as the id of its movement, without the first digit, which will be
-/// the same until 2033. Everything else is a number.
+/// The record of an order. For an applied order it is the id of the movement without its first
+/// digit, which is 1 until 2033. For a refused or released order it is a number.
 pub(super) fn record(value: &str) -> Result<Record> {
     match value {
         "2" | "3" | "4" => Ok(Record::Refused),
@@ -107,7 +109,7 @@ pub(super) fn record(value: &str) -> Result<Record> {
 pub(super) fn event((entry, mut fields): (String, Fields)) -> Result<Event> {
     let poison = fields.contains_key(POISON_MARK);
     let total = fields.get("total").map(|text| cents(text)).transpose()?;
-    // What is planted may have any quantity.
+    // A poison entry may have anything as its quantity.
     let quantity = fields
         .get("quantity")
         .and_then(|text| text.parse().ok())

@@ -1,4 +1,5 @@
-//! `NothingLeftOver` and `NothingTrimmedUnread`: what is left, and what is gone.
+//! `NothingLeftOver` and `NothingTrimmedUnread`: whether work is left, and whether entries are
+//! missing.
 
 use std::collections::HashSet;
 
@@ -7,7 +8,8 @@ use stack::redis::Owner;
 use super::stores::Stream;
 use super::{Evidence, Finding, Rule};
 
-/// `NothingLeftOver`: nothing waits anywhere; set aside is what was planted, and nothing else.
+/// `NothingLeftOver`: no order is due, no entry is pending or unread, and the dead letters are
+/// exactly the poison that the harness planted.
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingLeftOver);
     let stores = evidence.stores;
@@ -47,7 +49,8 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
         } else {
             refunds
         };
-        // What was too large to be kept has lost the field that says so.
+        // A large entry is set aside without its fields, so the mark of the harness is missing in
+        // the dead letter. The entry in the stream still has it.
         let planted = stream
             .entries
             .iter()
@@ -56,12 +59,12 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
             set_aside.insert((letter.from.name(), letter.entry.as_str()));
             continue;
         }
-        // An entry that was removed while somebody had it cannot tell what it was. A refund whose
-        // order went with a tail has nobody to go to.
+        // A pending entry that the harness trimmed is set aside without its fields. A refund cannot
+        // be done if a crash lost its order.
         let removed = letter.reason == "entry_trimmed" && !trimmed.is_empty();
         let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
         finding.expect(removed || orphaned, || {
-            format!("set aside without need: {letter:?}")
+            format!("set aside although it is no poison: {letter:?}")
         });
     }
     for (from, stream) in [(Owner::Payments, completed), (Owner::Inventory, refunds)] {
@@ -74,7 +77,8 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     }
 }
 
-/// `NothingTrimmedUnread`: the streams hold every entry that was ever added, less what was removed by hand.
+/// `NothingTrimmedUnread`: the streams hold every entry that was ever added, except those that the
+/// harness trimmed.
 pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingTrimmedUnread);
     for (name, stream, store) in [

@@ -1,4 +1,4 @@
-//! A small history and the stores that belong to it, made up: everything holds, until a test
+//! An invented small history with the stores that belong to it. Every rule holds until a test
 //! changes something.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::chaos::inject::{Crash, Declared, Trimmed};
 use crate::chaos::load::note;
 use crate::chaos::watch::Seen;
 
-/// Everything the checker looks at, owned.
+/// Everything that the checker compares, owned.
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) calls: Vec<Call>,
@@ -24,7 +24,7 @@ pub(super) struct World {
     pub(super) reconciled: bool,
 }
 
-/// The product that two orders want, of which one is there after a restock.
+/// The product of the orders. After a restock there is one piece, and two paid orders want it.
 pub(super) const THING: &str = "thing";
 /// Paid, and its stock taken.
 pub(super) const PAID: &str = "order-paid";
@@ -122,7 +122,7 @@ impl World {
         self.stores.products.get_mut(THING).unwrap()
     }
 
-    /// Forgets an order of payments, as a store does that lost its tail.
+    /// Removes an order from the store of payments, as a crash does that loses the last writes.
     pub(super) fn forget(&mut self, id: &str) {
         self.stores.orders.remove(id);
         self.stores
@@ -156,7 +156,7 @@ impl World {
     }
 }
 
-/// A call from 0 to 10 ms that did what it was asked.
+/// A call that was sent at 0 ms and succeeded at 10 ms.
 fn call(op: Op, intent: u32, product: &str) -> Call {
     Call {
         op,

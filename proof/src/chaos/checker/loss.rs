@@ -1,9 +1,10 @@
-//! `LossWithinBound`: what is lost, and when it had been acknowledged.
+//! `LossWithinBound`: which acknowledged orders are lost, and when they had been acknowledged.
 
 use super::promises::Placed;
 use super::{Evidence, Finding, Rule};
 
-/// `LossWithinBound`: every order that is gone was acknowledged shortly before a crash that took a tail with it.
+/// `LossWithinBound`: every missing order was acknowledged at most `window_ms` before a crash that
+/// lost the last writes of a store.
 pub(super) fn within_bound(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::LossWithinBound);
     for (id, call) in placed.acknowledged() {

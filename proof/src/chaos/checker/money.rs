@@ -1,4 +1,4 @@
-//! `MoneyIsExact`: money.
+//! `MoneyIsExact`: whether every order was charged and refunded exactly.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,8 @@ use super::{Evidence, Finding, Rule};
 /// The fee of the services under test: a fifth, rounded half up to the cent.
 const FEE_DIVISOR: i64 = 5;
 
-/// `MoneyIsExact`: each order to the cent, each charge told by an event, and the account is their sum.
+/// `MoneyIsExact`: the amounts of each order are right to the cent, each charge has an event with
+/// the same total, and the account is the sum of the orders.
 pub(super) fn check(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::MoneyIsExact);
     finding.facts += usize::try_from(evidence.watch.charges).unwrap_or(usize::MAX);
@@ -39,7 +40,7 @@ fn is_exact(order: &Order) -> bool {
     order.fee == fee && order.total == goods + fee && order.price > 0 && order.quantity > 0
 }
 
-/// Charged once, refunded only after that, or neither.
+/// Whether an order has exactly the times that belong to its status.
 fn has_its_times(order: &Order) -> bool {
     let times = (
         order.paid_at.is_some(),
@@ -55,8 +56,8 @@ fn has_its_times(order: &Order) -> bool {
     }
 }
 
-/// Every event of an order tells the same total, the one that was charged; and every charge is told
-/// by one, unless it was removed by hand.
+/// Every event of an order has the total that was charged. Every charge has an event, unless the
+/// harness trimmed the event.
 fn events(evidence: &Evidence<'_>, finding: &mut Finding) {
     let stores = evidence.stores;
     let trimmed = evidence.orders_trimmed();

@@ -1,4 +1,5 @@
-//! `AcknowledgedExists`, `StatusNeverGoesBack` and `NeverPaidEarly`: what clients were told.
+//! `AcknowledgedExists`, `StatusNeverGoesBack` and `NeverPaidEarly`: whether the answers that
+//! clients got are true.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,7 +32,7 @@ impl<'a> Placed<'a> {
         self.by_request.get(id).copied()
     }
 
-    /// Every order that a client was told of, with the call that was answered first.
+    /// Every order in an answer, with the call that was answered first.
     pub(super) fn acknowledged(&self) -> HashMap<&'a str, &'a Call> {
         let mut orders: HashMap<&str, &Call> = HashMap::new();
         for &call in self.by_intent.values().flatten() {
@@ -45,7 +46,8 @@ impl<'a> Placed<'a> {
     }
 }
 
-/// `AcknowledgedExists`: what was acknowledged is there, once for each key, and as it was told.
+/// `AcknowledgedExists`: every acknowledged order exists, once for each idempotency key, with the
+/// values of the answer.
 pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::AcknowledgedExists);
     for (id, call) in placed.acknowledged() {
@@ -70,7 +72,7 @@ fn one_for_each_key(evidence: &Evidence<'_>, placed: &Placed<'_>, finding: &mut 
             .iter()
             .filter(|(id, _)| evidence.stores.orders.contains_key(*id))
             .count();
-        // A key that was lost with its order makes another one.
+        // If a crash lost the idempotency key with its order, a repeated request makes a new order.
         let once = told.len() == 1 || (evidence.window_ms > 0 && left <= 1);
         finding.expect(once, || {
             format!("one key, several answers: intent {intent}: {told:?}")
@@ -95,7 +97,7 @@ fn one_for_each_key(evidence: &Evidence<'_>, placed: &Placed<'_>, finding: &mut 
     }
 }
 
-/// A cancellation that was confirmed stands; an order that was acknowledged is found.
+/// A confirmed cancellation stands, and no read or cancellation of an existing order gets 404.
 fn cancellations(evidence: &Evidence<'_>, finding: &mut Finding) {
     for call in evidence.calls {
         let about_order = matches!(call.op, Op::Cancel | Op::Read);
@@ -122,7 +124,7 @@ fn cancellations(evidence: &Evidence<'_>, finding: &mut Finding) {
     }
 }
 
-/// What the owner of the shop was told.
+/// The calls of the shop's owner: every confirmed change is in the ledger.
 fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
     let mut notes: HashMap<&str, usize> = HashMap::new();
     for product in evidence.stores.products.values() {
@@ -169,14 +171,14 @@ fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
     }
 }
 
-/// Something a client saw of an order, and when.
+/// A status of an order that a client saw.
 struct Sight<'a> {
     status: &'a str,
-    /// The answer it stands in; `None` for what is in the store in the end.
+    /// The call that was answered with the status; `None` for the final status in the store.
     call: Option<&'a Call>,
 }
 
-/// `StatusNeverGoesBack`: what was seen later is the same, or comes after it.
+/// `StatusNeverGoesBack`: a status that was seen later is the same, or a later one.
 pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StatusNeverGoesBack);
     let mut sights: HashMap<&str, Vec<Sight<'_>>> = HashMap::new();
@@ -200,7 +202,7 @@ pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
         }
         for earlier in &seen {
             let Some(first) = earlier.call else { continue };
-            // Calls that overlap tell no order.
+            // If two calls overlap, either answer may be the older one.
             let is_later = |later: &Call| later.invoked > first.ended;
             for later in seen.iter().filter(|later| later.call.is_none_or(is_later)) {
                 let on = may_follow(earlier.status, later.status);
@@ -216,15 +218,17 @@ pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// How much earlier than it was placed an order has to be paid to show that the clock was set back.
+/// An order that was paid at least this much before it was placed shows that the harness set the
+/// clock of the store back in between, in milliseconds.
 const SET_BACK_MS: i64 = 5_000;
 
 fn may_follow(earlier: &str, later: &str) -> bool {
     earlier == later || earlier == "pending" || (earlier == "paid" && later == "refunded")
 }
 
-/// `NeverPaidEarly`: on the clock of the store. Where it says that an order was paid before it was placed, the clock was
-/// set back meanwhile, and its readings tell nothing of how long the order waited.
+/// `NeverPaidEarly`: no order was paid before its delay, by the clock of the store. If the clock
+/// was set back in between, its readings do not say how long the order waited. Such an order is
+/// skipped.
 pub(super) fn never_early(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NeverPaidEarly);
     for (id, order) in &evidence.stores.orders {

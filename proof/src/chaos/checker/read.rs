@@ -12,11 +12,11 @@ use super::decode::{Fields, dead_letter, event, movement, order, record, recorde
 use super::stores::{Product, Stores, Stream};
 use crate::chaos::stores::{Operators, stream};
 
-/// What is read with one command.
+/// The number of keys that are read with one command.
 const PAGE: usize = 500;
-/// Entries that are read at once: each may have some megabytes.
+/// The number of entries that are read with one command: a large entry has 2 MB.
 const ENTRIES_PAGE: usize = 20;
-/// A longer value says nothing that is checked.
+/// Longer values are cut: no rule reads them.
 const LONGEST_VALUE: usize = 16 * 1024;
 const LIMIT: Duration = Duration::from_secs(20);
 /// The hashes of these keys, in the same order.
@@ -63,7 +63,7 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
     }
     for (hour, bucket) in hashes(inventory, "records:").await? {
-        // What was given back stands beside the record, under a name with a colon.
+        // A field with a colon in its name notes stock that was given back; it is no record.
         for (name, value) in bucket.into_iter().filter(|(name, _)| !name.contains(':')) {
             let order = recorded_order(hour.parse()?, &name)?;
             stores
@@ -87,7 +87,7 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     Ok(stores)
 }
 
-/// All hashes whose keys begin so, by the rest of their keys.
+/// All hashes whose keys begin with `prefix`, each with the rest of its key.
 async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields)>> {
     let script = |page: &[String]| {
         let mut script = Cmd::new();
@@ -101,7 +101,7 @@ async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields
         .collect())
 }
 
-/// All texts whose keys begin so, by the rest of their keys.
+/// All strings whose keys begin with `prefix`, each with the rest of its key.
 async fn lines(operator: &Operator, prefix: &str) -> Result<Vec<(String, String)>> {
     let command = |page: &[String]| {
         let mut command = Cmd::new();
@@ -111,7 +111,8 @@ async fn lines(operator: &Operator, prefix: &str) -> Result<Vec<(String, String)
     read_keys(operator, prefix, "string", command).await
 }
 
-/// What `command` answers for each key of a type that begins so, by the rest of the key.
+/// The answer of `command` for each key of type `kind` that begins with `prefix`, with the rest of
+/// the key.
 async fn read_keys<T: FromRedisValue>(
     operator: &Operator,
     prefix: &str,
@@ -131,7 +132,7 @@ async fn read_keys<T: FromRedisValue>(
     Ok(all)
 }
 
-/// All keys of a type that begin so.
+/// All keys of type `kind` that begin with `prefix`.
 async fn keys(operator: &Operator, prefix: &str, kind: &str) -> Result<Vec<String>> {
     let (pattern, page) = (format!("{prefix}*"), PAGE.to_string());
     let mut keys = Vec::new();
@@ -187,9 +188,10 @@ async fn read_stream(operator: &Operator, store: Owner) -> Result<Stream> {
     })
 }
 
-/// How far a stream and its groups have come, without the entries.
+/// The counters of a stream and the positions of its groups, without the entries.
 pub(crate) async fn standing(operator: &Operator, key: &str) -> Result<Stream> {
-    // The groups first: what is emitted in between makes them seem behind, never ahead.
+    // The groups are read first: an entry that is emitted in between makes a group seem behind, and
+    // never ahead.
     let found: Vec<HashMap<String, redis::Value>> =
         operator.insist(&["XINFO", "GROUPS", key], LIMIT).await?;
     let mut groups = BTreeMap::new();

@@ -1,11 +1,12 @@
-//! `StockFollowsLedger` and `StockRecounts`: stock.
+//! `StockFollowsLedger` and `StockRecounts`: whether the stock of every product is right.
 
 use std::collections::HashMap;
 
 use super::stores::Product;
 use super::{Evidence, Finding, Rule};
 
-/// `StockFollowsLedger`: what the looks during the run found, and every ledger from its first movement.
+/// `StockFollowsLedger`: adds what `watch` found during the run, and follows every ledger from its
+/// first movement to the final stock.
 pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StockFollowsLedger);
     finding.facts += usize::try_from(evidence.watch.stocks).unwrap_or(usize::MAX);
@@ -40,7 +41,8 @@ fn agrees(product: &Product, balance: i64) -> bool {
     }
 }
 
-/// `StockRecounts`: stock recounted from the records of orders, whose quantities payments tells.
+/// `StockRecounts`: recounts the stock from the records of orders in inventory and the quantities
+/// of the orders in payments.
 pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StockRecounts);
     let stores = evidence.stores;
@@ -72,7 +74,7 @@ pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// Of many who want the last piece, and pay for it, one gets it.
+/// Many buyers pay for the last piece of a product, and exactly one of them keeps it.
 fn last_piece(evidence: &Evidence<'_>, id: &str, sold: i64, finding: &mut Finding) {
     let orders = evidence.stores.orders.values();
     let buyers = orders

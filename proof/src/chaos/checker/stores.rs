@@ -1,4 +1,4 @@
-//! What lies in both stores, as far as the rules need it.
+//! The content of both stores, as far as the rules need it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,15 +10,15 @@ pub(crate) struct Stores {
     pub(crate) orders: HashMap<String, Order>,
     /// Orders that are still to be paid.
     pub(crate) due: Vec<String>,
-    /// Charged and refunded in all, in cents, where that is kept.
+    /// The sums of all charges and of all refunds, in cents; `None` if the store has no account.
     pub(crate) account: Option<(i64, i64)>,
     pub(crate) completed: Stream,
     pub(crate) refunds: Stream,
     pub(crate) products: HashMap<String, Product>,
-    /// What inventory recorded of each order, once for each bucket that has it.
+    /// The records of each order in inventory, one from each hour that has a record of it.
     pub(crate) records: HashMap<String, Vec<Record>>,
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// Entries whose recovery is still counted, and how often.
+    /// Entries that are still being recovered, each with its number of attempts.
     pub(crate) attempts: Vec<String>,
 }
 
@@ -42,13 +42,13 @@ pub(crate) struct Order {
 /// A product of inventory, with its ledger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Product {
-    /// `None` for a tombstone, or where there is nothing but the ledger.
+    /// `None` for a tombstone, or if only the ledger of the product exists.
     pub(crate) stock: Option<i64>,
     pub(crate) deleted: bool,
     pub(crate) movements: Vec<Movement>,
 }
 
-/// Why a stock is what it is.
+/// One change of a stock, from the ledger of its product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Movement {
     pub(crate) entry: String,
@@ -59,12 +59,12 @@ pub(crate) struct Movement {
     pub(crate) note: Option<String>,
 }
 
-/// What inventory has recorded of an order.
+/// The record of an order in inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     /// Its stock was taken by this movement.
     Applied(String),
-    /// Refused, or given back.
+    /// The order was refused, or its stock was given back.
     Refused,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Stream {
     /// Entries that were ever added.
     pub(crate) added: u64,
     pub(crate) last: String,
-    /// Groups by name: what is pending, and the last entry that was given out.
+    /// The groups by name: the number of pending entries, and the last delivered entry.
     pub(crate) groups: BTreeMap<String, (u64, String)>,
 }
 
@@ -86,9 +86,9 @@ pub(crate) struct Event {
     pub(crate) order: String,
     pub(crate) product: String,
     pub(crate) quantity: i64,
-    /// In cents; 0 where the event tells none.
+    /// In cents; 0 if the event has no total.
     pub(crate) total: i64,
-    /// Planted to be set aside.
+    /// Whether the harness planted the entry as poison.
     pub(crate) poison: bool,
 }
 

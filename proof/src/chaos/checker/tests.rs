@@ -1,4 +1,4 @@
-//! Each way in which the promise can be broken is found, and nothing else is said to be broken.
+//! The checker finds each way in which the promise can be broken, and blames no other rule.
 
 use super::Rule;
 use super::fixture::{CANCELLED, PAID, REFUNDED, World, about};
@@ -7,7 +7,7 @@ use crate::chaos::history::{Op, Outcome};
 
 mod gone;
 
-/// A world in which something was changed, and the rules that this breaks.
+/// Changes the world of the fixture, and answers the rules that no longer hold.
 fn broken(change: impl FnOnce(&mut World)) -> Vec<Rule> {
     let mut world = World::new();
     change(&mut world);

@@ -14,10 +14,10 @@ use crate::proxy::Faults;
 use crate::shim;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at
-/// its start.
+/// The time for which the clock and the links stay as they are after a consumer is ready: the
+/// consumer sweeps old data at its start.
 const STAY: Duration = Duration::from_millis(500);
-/// How long a consumer has to get ready while the clock is away, or was.
+/// The longest wait for a restarted consumer to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(5);
 
 impl Injector {
@@ -27,8 +27,9 @@ impl Injector {
         Ok(())
     }
 
-    /// The consumers of the store start while its clock is days away, and once more when it is right again.
-    /// Then the store restarts, so that the recent past is acted on again.
+    /// Moves the clock of a store by days, restarts the consumers of the store, sets the clock
+    /// right, and restarts the consumers again. Then it restarts the store, so that consumers
+    /// replay the recent past.
     pub(super) async fn long_jump(&self, store: Owner, days: i64) -> Result<()> {
         self.move_clock(store, days * DAY_MS)?;
         let restarted = self.restart_consumers(store).await;
@@ -47,8 +48,9 @@ impl Injector {
         shim::offset_clock(self.server(store).dir(), *offset)
     }
 
-    /// No answer of the store is dropped meanwhile. A consumer sends hundreds of requests at its start, all
-    /// over one connection: hardly ever would a sweep get through, and the next one comes minutes later.
+    /// Restarts the consumers of the store. No answer of the store is dropped meanwhile: a starting
+    /// consumer sends hundreds of requests over one connection. With dropped answers a sweep would
+    /// hardly ever succeed, and the next sweep comes minutes later.
     async fn restart_consumers(&self, store: Owner) -> Result<()> {
         let consumers = match store {
             Owner::Inventory => ["inventory consume", "inventory consume 2"],
@@ -71,7 +73,7 @@ impl Injector {
         self.running(name).await?.kill();
         self.tally.count(Figure::ServiceKills);
         self.running(name).await?;
-        // Whether it gets ready depends on what else happens.
+        // Another fault may keep the consumer from getting ready, so this is no error.
         timeout(READY_LIMIT, self.system.wait_process_ready(name))
             .await
             .ok();

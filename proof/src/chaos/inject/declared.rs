@@ -1,17 +1,17 @@
-//! What was done to the system that the checker has to know of.
+//! The damage that the harness did on purpose, and that the checker has to allow for.
 
 use std::time::Duration;
 
 use stack::redis::Owner;
 
-/// Everything that is allowed to be missing.
+/// The data that may be missing after the run, and the complaints of the harness.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Declared {
     /// Entries that were removed by hand.
     pub(crate) trimmed: Vec<Trimmed>,
     /// Crashes that took a tail of the data with them.
     pub(crate) crashes: Vec<Crash>,
-    /// What a process did that it must not.
+    /// Ends of processes that must not happen, such as an end without a signal.
     pub(crate) complaints: Vec<String>,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Declared {
 pub(crate) struct Trimmed {
     pub(crate) store: Owner,
     pub(crate) order: String,
-    /// No consumer had been given it, or none had acknowledged it.
+    /// Whether no consumer had acknowledged the entry.
     pub(crate) unread: bool,
 }
 
@@ -28,8 +28,8 @@ pub(crate) struct Trimmed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) store: Owner,
-    /// Just before it, on the clock of the history.
+    /// Just before the crash, on the clock of the history.
     pub(crate) at: Duration,
-    /// Just after it.
+    /// Just after the crash.
     pub(crate) over: Duration,
 }

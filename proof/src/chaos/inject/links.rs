@@ -1,4 +1,4 @@
-//! What happens to the links between processes and stores.
+//! Faults of the links between processes and stores.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an operator can do wrong, through a client of the store.
+//! Mistakes of an operator, made through a client of the store.
 
 use std::time::Duration;
 
@@ -14,24 +14,25 @@ use crate::chaos::figures::Figure;
 use crate::chaos::plan::{FaultKind, Poison};
 use crate::chaos::stores::{POISON_MARK, stream};
 
-/// How long a store may be away, or a stream empty.
+/// The longest time for which a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The number of attempts to find something unread, and the time of each.
+/// The number of attempts to find an unread entry, and the time of each attempt.
 const TRIM_ATTEMPTS: usize = 3;
 const TRIM_PATIENCE: Duration = Duration::from_secs(1);
-/// How long orders are let wait, so that some of them are refused together.
+/// The time for which orders gather in the stream, so that several are refused together.
 const GATHER: Duration = Duration::from_millis(700);
-/// After this time no frozen reader waits in a store any more.
+/// After this time every blocking read of a frozen reader has ended.
 const LONGEST_BLOCK: Duration = Duration::from_millis(2_200);
 /// The newest entries, of which one is emitted again.
 const NEWEST: usize = 200;
 /// What a large entry carries beside its fields.
 const LARGE_BYTES: usize = 2_000_000;
-/// How many bytes a store is left when it is to be out of memory.
+/// The memory limit in bytes that puts a store out of memory.
 const HARDLY_ANY: &str = "1";
 
-/// Removes every entry of a stream at one instant: their orders, and whether the group had
-/// acknowledged them.
+/// Removes every entry of a stream at one instant, if the stream has an entry that was not
+/// delivered yet. Answers the order of each entry, and whether the group had acknowledged the
+/// entry.
 const TRIM_SCRIPT: &str = r"
 local last, waits = '0-0', {}
 for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
@@ -79,7 +80,7 @@ impl Injector {
             FaultKind::DestroyGroup(store) => {
                 let stream = stream(store);
                 let words = ["XGROUP", "DESTROY", stream.key, stream.group];
-                // Only a group that is back after the last time can be lost again.
+                // The consumer creates a destroyed group again, and only then can it be destroyed.
                 let destroyed = wait_until("a group to destroy", LIMIT, || async {
                     self.insist::<u32>(store, &words)
                         .await
@@ -102,7 +103,7 @@ impl Injector {
         Ok(())
     }
 
-    /// While its readers are frozen, everything is trimmed off a stream.
+    /// Freezes the readers of a stream, and trims all of its entries.
     async fn trim_unread(&self, store: Owner) -> Result<()> {
         let (first, second) = (
             stream(Owner::Payments).consumers,
@@ -132,8 +133,9 @@ impl Injector {
     async fn freeze_and_trim(&self, store: Owner) -> Result<Vec<Trimmed>> {
         let (readers, mut writers) = (stream(store).consumers, Vec::new());
         if store == Owner::Inventory {
-            // Who reads refunds also pays orders: there would be no refunds. So orders are let
-            // wait first, and acted on while nobody reads what comes of it.
+            // The readers of refunds also pay orders. While they are frozen no order is paid, so
+            // no refund would be emitted. So inventory is frozen first until orders gather in its
+            // stream. It acts on them while the readers of refunds are frozen.
             for name in stream(Owner::Payments).consumers {
                 writers.push(self.running(name).await?);
                 self.system.process(name).pause();
@@ -148,7 +150,7 @@ impl Injector {
             reader.pause();
         }
         if store == Owner::Inventory {
-            // What a reader waits for in the store is given to it even while it is frozen.
+            // The store delivers an entry to a blocking read even if its reader is frozen.
             sleep(LONGEST_BLOCK).await;
         }
         for writer in &writers {
@@ -161,7 +163,7 @@ impl Injector {
         trimmed
     }
 
-    /// What was trimmed; nothing, if there was nothing unread for a while.
+    /// The trimmed entries; empty if every entry was delivered for all of `TRIM_PATIENCE`.
     async fn until_trimmed(&self, store: Owner) -> Result<Vec<Trimmed>> {
         let stream = stream(store);
         let mut script = Cmd::new();
@@ -173,7 +175,7 @@ impl Injector {
             .arg(stream.group);
         let deadline = Instant::now() + TRIM_PATIENCE;
         while Instant::now() < deadline {
-            // Only once: an error does not tell what is gone.
+            // The script is not repeated: after an error it is unknown which entries it removed.
             let entries: Vec<[String; 2]> = self.operators.to(store).run(&script).await?;
             if !entries.is_empty() {
                 let trimmed = |[order, state]: [String; 2]| Trimmed {
@@ -208,7 +210,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Emits an event again, as a producer does that got no answer.
+    /// Emits an event again, as a producer does that got no answer the first time.
     async fn duplicate(&self, store: Owner, choice: u64) -> Result<()> {
         let stream = stream(store);
         let newest = NEWEST.to_string();
@@ -236,7 +238,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Adds an entry, and adds it again where the first attempt got no answer.
+    /// Adds an entry, and adds it again if the first attempt got no answer.
     async fn add(&self, store: Owner, fields: &[&str]) -> Result<()> {
         let words = [&["XADD", stream(store).key, "*"], fields].concat();
         let deadline = Instant::now() + LIMIT;

@@ -1,4 +1,4 @@
-//! Logs without a reader, and crowds that take all connections.
+//! Pressure from outside: logs that are not read, and crowds that take all connections.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -20,24 +20,25 @@ use super::Injector;
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::Crowd;
 
-/// Where a crowd comes from; the clients of the load come from another address.
+/// The address of a crowd; the clients of the load come from another address.
 const CROWD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);
 const IDLE_CLIENTS: usize = 3_000;
 const UNREADING_CLIENTS: usize = 500;
-/// Asked for at once on each connection.
+/// The number of requests that an unreading client sends at once on each connection.
 const UNREAD_ANSWERS: usize = 4;
 /// The smallest buffer that the kernel allows, for clients that do not read.
 const UNREAD_BUFFER: u32 = 4_096;
-/// The longest wait for a connection. A client that is not accepted by then gives up.
+/// The longest wait for a connection. A client that is not accepted within it gives up.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
-/// A process listens by then, however busy the machine is.
+/// The longest wait until a process listens, on a busy machine too.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
-/// What a pipe holds at most.
+/// The most bytes that a pipe holds.
 const PIPE_BYTES: usize = 1024 * 1024;
 const FILLER: &[u8] = b"nobody reads this\n";
 
 impl Injector {
-    /// The next line that the process writes finds its pipe full.
+    /// Leaves the log of a process unread, with its pipe filled: already the next line that the
+    /// process writes finds the pipe full.
     pub(super) async fn leave_unread(
         &self,
         name: &str,
@@ -59,7 +60,7 @@ impl Injector {
         Ok(())
     }
 
-    /// The crowd goes after `time`, all at once.
+    /// Floods a process with connections. The crowd leaves after `time`, all at once.
     pub(super) async fn flood(&self, name: &str, crowd: Crowd, time: Duration) -> Result<()> {
         let _turn = self.turn(name).await;
         self.running(name).await?;
@@ -106,7 +107,7 @@ async fn connect(address: SocketAddr, crowd: Crowd) -> Result<TcpStream> {
     Ok(client)
 }
 
-/// Writes into the output of a process until it takes no more.
+/// Writes into the output pipe of a process until the pipe is full.
 fn fill_pipe(process: &Process) -> Result<()> {
     let path = format!("/proc/{}/fd/1", process.pid());
     let pipe = OpenOptions::new()

@@ -1,4 +1,4 @@
-//! What happens to the servers of the stores.
+//! Faults of the servers of the stores.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::aof::Cut;
 use crate::chaos::figures::Figure;
 use crate::{aof, shim};
 
-/// How long a store stays down.
+/// The time for which a killed store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Services write this key as well, to see whether a store takes changes.
+/// The key that is written to see whether a store takes changes. Services write it as well.
 const PROBE: &str = "confirm:probe";
 
 impl Injector {
@@ -41,7 +41,8 @@ impl Injector {
         Ok(())
     }
 
-    /// A store that may not lose anything ends at the first write it cannot keep.
+    /// Fills the disk of a store for `time`. A store with `appendfsync always` ends at the first
+    /// write that it cannot keep, and is started again.
     pub(super) async fn fill_disk(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
@@ -59,8 +60,8 @@ impl Injector {
         Ok(())
     }
 
-    /// It is started while its disk is still full, as `run-all` does, and takes changes by
-    /// itself once there is room.
+    /// Fills the disk of a store until the store ends. The store is started while its disk is still
+    /// full, as `run-all` does, and has to take changes by itself once the disk has room.
     pub(super) async fn end_store(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
@@ -87,7 +88,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Whether the store ended.
+    /// Fills the disk of a store, and answers whether the store ended.
     async fn fill_until_end(&self, store: Owner) -> Result<bool> {
         let server = self.server(store);
         shim::fill_disk(server.dir(), true)?;

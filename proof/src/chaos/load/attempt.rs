@@ -1,4 +1,4 @@
-//! One request of an intent, written down before it is sent and after it is answered.
+//! One request of an intent, written into the history before it is sent and after it is answered.
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ impl Load {
         let mut request = http::request(http, intent.method.clone(), &url, &id);
         request = match intent.op {
             Op::Read => request,
-            // Whatever version there is: the owner knows what happens.
+            // The owner changes any version of the product: no other client changes it.
             Op::Count | Op::Delete => request.header("If-Match", "*"),
             _ => request.header("Idempotency-Key", format!("chaos-{}", intent.number)),
         };

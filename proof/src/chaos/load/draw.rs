@@ -1,4 +1,4 @@
-//! What the clients want, drawn from the seed before anything runs.
+//! The wishes of the clients, drawn from the seed before anything runs.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,29 +17,30 @@ const PLENTY_STOCK: u64 = 1_000_000;
 const SCARCE: usize = 8;
 const SCARCE_STOCK: u64 = 3;
 const MOST_PIECES: u64 = 3;
-/// Wanted beyond the plan, because some are refused for good reasons: their product is gone.
+/// Orders beyond the planned number: `SPARE`, and one of `SPARE_SHARE`. Some orders are refused for
+/// a good reason, such as a deleted product.
 const SPARE: u32 = 20;
 const SPARE_SHARE: u32 = 20;
-/// Orders for a product that is to be deleted are placed in this time before it.
+/// Orders for a product that will be deleted are placed within this time before the deletion.
 const BEFORE_DELETION_MS: u64 = 2_000;
-/// How far a cancellation is aimed beside the moment of payment.
+/// The largest distance between a cancellation and the moment of payment, before or after it.
 const CANCEL_SPREAD_MS: i64 = 60;
-/// Looks at an order fall into this time after it was placed.
+/// Clients look at an order within this time after it was placed.
 const LOOKS_MS: u64 = 2_000;
 
-/// Everything the clients want.
+/// All wishes of the clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wishes {
     pub(crate) products: Vec<NewProduct>,
-    /// The products of which there is one piece and many buyers, by their place in the list.
+    /// The products with one piece and many buyers, as positions in `products`.
     pub(crate) last_pieces: Vec<usize>,
-    /// By time.
+    /// Sorted by time.
     pub(crate) orders: Vec<Wish>,
-    /// By time.
+    /// Sorted by time.
     pub(crate) upkeep: Vec<(Duration, Upkeep)>,
 }
 
-/// A product that is put up for sale before anything else happens.
+/// A product that is created before anything else happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewProduct {
     pub(crate) name: String,
@@ -47,24 +48,25 @@ pub(crate) struct NewProduct {
     pub(crate) quantity: u64,
 }
 
-/// One order that somebody wants, and what that person does with it.
+/// One order that a client wants, and what the client does with the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) at: Duration,
-    /// Which product, by its place in the list.
+    /// The position of the product in [`Wishes::products`].
     pub(crate) product: usize,
     pub(crate) quantity: u64,
-    /// A second copy of the request is sent at the same time.
+    /// Whether the client sends a second copy of the request at the same time.
     pub(crate) twin: bool,
-    /// The request is sent once more this long after it was answered.
+    /// The client sends the request once more, this long after its answer.
     pub(crate) repeat: Option<Duration>,
-    /// It is cancelled, this many milliseconds beside the moment of payment.
+    /// The client cancels the order, this number of milliseconds before (negative) or after the
+    /// moment of payment.
     pub(crate) cancel: Option<i64>,
-    /// When it is looked at, after it was placed.
+    /// The client looks at the order at these times after it was placed.
     pub(crate) looks: Vec<Duration>,
 }
 
-/// What the owner of the shop does.
+/// What the owner of the shop does with a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upkeep {
     Restock { product: usize, quantity: u64 },
@@ -104,7 +106,8 @@ struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// Products that last, then those that run out, then those that are deleted.
+    /// Draws the products: first those that never run out, then those that run out, then those
+    /// that are deleted.
     fn shop(&mut self) -> Vec<(Duration, Upkeep)> {
         for _ in 0..PLENTY {
             self.product(PLENTY_STOCK);
@@ -172,8 +175,8 @@ impl Draw<'_> {
         }
     }
 
-    /// Who repeats the request, who cancels, who looks: a share a little larger than planned, since
-    /// some orders are refused.
+    /// Draws which orders are repeated, cancelled and looked at. The numbers are a little larger
+    /// than planned, because some orders are refused.
     fn habits(&mut self) {
         let repeats = self.some_of_the_orders(Figure::Retries);
         let cancels = self.some_of_the_orders(Figure::CancelRaces);
@@ -227,7 +230,7 @@ impl Draw<'_> {
         });
     }
 
-    /// Some time among the faults.
+    /// A random time within the window of the faults.
     fn moment(&mut self) -> Duration {
         self.profile.warm_up + self.profile.window.mul_f64(self.rng.f64())
     }

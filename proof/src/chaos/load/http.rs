@@ -7,16 +7,17 @@ use serde_json::Value;
 
 use crate::chaos::history::{Outcome, SeenOrder};
 
-/// How long a client waits for an answer: longer than any answer should take, shorter than a
-/// process may be frozen.
+/// The time for which a client waits for an answer: longer than any answer should take, shorter
+/// than a process may be frozen.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// No client waits longer than this because it is told so.
+/// The longest pause that a client takes because of `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// The first pause between two attempts; it doubles, and a random part of it is waited.
+/// The first pause between two attempts, in milliseconds. It doubles with each attempt, and the
+/// client waits a random part of it.
 const FIRST_PAUSE_MS: u64 = 40;
 const DOUBLINGS: u32 = 4;
 
-/// Problems that say that nothing was done.
+/// The problems that say that the service did nothing.
 const NOTHING_DONE: [&str; 8] = [
     "store-refused",
     "inventory-unavailable",
@@ -28,10 +29,10 @@ const NOTHING_DONE: [&str; 8] = [
     "rate-limited",
 ];
 
-/// What came back.
+/// The answer to a call.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// 0 where nothing did.
+    /// The status; 0 if no answer came.
     pub(super) status: u16,
     pub(super) body: Value,
     pub(super) replayed: bool,
@@ -43,7 +44,7 @@ pub(super) fn client() -> reqwest::Result<Client> {
     Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()
 }
 
-/// A request that names itself, so that what it makes can be traced back to it.
+/// A request with an id, so that the order that it places can be traced back to it.
 pub(super) fn request(http: &Client, method: Method, url: &str, id: &str) -> RequestBuilder {
     http.request(method, url).header("X-Request-Id", id)
 }
@@ -69,7 +70,7 @@ pub(super) async fn send(request: RequestBuilder) -> Answer {
             replayed,
             retry_after,
         },
-        // Deleting has no body; anything else was cut off on the way.
+        // The answer to a deletion has no body. Any other answer was cut off on its way.
         Err(_) if status == 204 => Answer {
             status,
             retry_after,
@@ -80,7 +81,7 @@ pub(super) async fn send(request: RequestBuilder) -> Answer {
 }
 
 impl Answer {
-    /// Whether it was done.
+    /// Whether the request was done.
     pub(super) fn outcome(&self) -> Outcome {
         match self.status {
             200..300 => Outcome::Ok,
@@ -91,13 +92,13 @@ impl Answer {
         }
     }
 
-    /// Whether the same request may be answered otherwise later.
+    /// Whether the same request may get another answer later.
     pub(super) fn may_be_repeated(&self) -> bool {
         matches!(self.status, 0 | 429 | 500..) || self.problem() == "idempotency-in-progress"
     }
 
-    /// How long to wait before the next attempt: what the answer says within reason, and a random
-    /// part of a time that doubles.
+    /// The pause before the next attempt: `Retry-After`, at most `LONGEST_PAUSE`, and a random part
+    /// of a time that doubles.
     pub(super) fn pause(&self, attempt: u32, random: f64) -> Duration {
         let backoff = Duration::from_millis(FIRST_PAUSE_MS << attempt.min(DOUBLINGS));
         let told = self.retry_after.unwrap_or_default().min(LONGEST_PAUSE);
@@ -128,7 +129,7 @@ impl Answer {
         self.body["id"].as_str().map(str::to_owned)
     }
 
-    /// What kind of problem it tells; nothing where all is well.
+    /// The kind of problem in the body; empty if the answer is no problem.
     pub(super) fn problem(&self) -> &str {
         let kind = self.body["type"].as_str().unwrap_or_default();
         kind.strip_prefix("/problems/").unwrap_or(kind)

@@ -1,4 +1,4 @@
-//! What the owner of the shop does.
+//! The requests of the shop's owner: products, restocks, counts and deletions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use crate::chaos::figures::Figure;
 use crate::chaos::history::Op;
 
 impl Load {
-    /// Puts the products up for sale; their ids in the same order.
+    /// Creates the products, and answers their ids in the same order.
     pub(crate) async fn open_shop(&self, wishes: &Wishes) -> Result<Vec<String>> {
         let mut rng = Rng::with_seed(0);
         let mut ids = Vec::new();
@@ -69,7 +69,7 @@ impl Load {
         }
     }
 
-    /// An intent of the owner. The note of a movement says which one made it.
+    /// An intent of the owner. The note of a movement names the intent that caused it.
     fn upkeep<'a>(&self, op: Op, path: String, mut body: Value, product: &'a str) -> Intent<'a> {
         let number = self.intents.fetch_add(1, Ordering::Relaxed);
         let quantity = body["quantity"].as_u64().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What can happen to a system, and how it is told.
+//! The kinds of faults, and their descriptions in the history.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,33 +8,34 @@ use stack::redis::Owner;
 
 use crate::aof::Cut;
 
-/// What happens.
+/// A fault, without its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum FaultKind {
     Kill(&'static str),
     Terminate(&'static str),
     Freeze(&'static str, Duration),
     KillStore(Owner),
-    /// Killed, and the tail of its file cut off.
+    /// The store is killed, and the end of its append-only file is cut off.
     CutTail(Owner, Cut),
     Tcp(Link, Tcp, Duration),
-    /// The links are stopped one by one, and released in another order.
+    /// The links are blocked one by one, and released in another order.
     Partition {
         stop: Vec<Link>,
         release: Vec<Link>,
         pause: Duration,
     },
-    /// In milliseconds, forward or back.
+    /// The clock of the store jumps by this number of milliseconds, forward or back.
     JumpClock(Owner, i64),
-    /// This number of days forward or back, and then right again, while the consumers and the store restart.
+    /// The clock of the store jumps by this number of days, and is then set right. Meanwhile the
+    /// consumers and the store restart.
     LongJump(Owner, i64),
     OutOfMemory(Owner, Duration),
     DiskFull(Owner, Duration),
-    /// It ends by itself, and is started while its disk is still full.
+    /// The store ends by itself, and is started while its disk is still full.
     StoreExit(Owner, Duration),
-    /// Its log is read slowly, or not at all.
+    /// The log of the process is read slowly, or not at all.
     UnreadLog(&'static str, Reading, Duration),
-    /// Connections to a process that only take its places.
+    /// Clients connect to the process only to take its connections.
     Flood(&'static str, Crowd, Duration),
     FlushFunctions(Owner),
     DestroyGroup(Owner),
@@ -44,12 +45,12 @@ pub(in crate::chaos) enum FaultKind {
     Duplicate(Owner, u64),
 }
 
-/// Who floods a process.
+/// The clients that flood a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Crowd {
-    /// Clients that connect and say nothing.
+    /// Clients that connect and send nothing.
     Idle,
-    /// Clients that ask for much and read nothing.
+    /// Clients that send requests and read no answer.
     Unreading,
 }
 
@@ -62,14 +63,14 @@ pub(in crate::chaos) enum Link {
     Inventory(&'static str),
 }
 
-/// What is done to a link.
+/// A fault of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Tcp {
     /// All connections are closed.
     Cut,
-    /// Nothing passes, and neither end is told.
+    /// Nothing passes, and neither end notices.
     HalfOpen,
-    /// Every piece takes this long.
+    /// Every chunk arrives this much later.
     Slow(Duration),
     /// Every write arrives in pieces of a few bytes.
     Split(usize),
@@ -78,13 +79,13 @@ pub(in crate::chaos) enum Tcp {
 /// An entry that no consumer can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Poison {
-    /// None of the fields of an event.
+    /// The entry has no field of an event.
     Rubbish,
-    /// A type that no consumer knows.
+    /// The event has a type that no consumer knows.
     UnknownType,
-    /// An event without its order.
+    /// The event has no order id.
     NoOrder,
-    /// Words where a number should be.
+    /// The event has text in the field of a number.
     BadNumber,
 }
 

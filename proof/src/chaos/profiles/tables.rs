@@ -1,8 +1,8 @@
-//! How often what happens, for each scale and each profile.
+//! The planned numbers of each scale and each profile.
 
 use crate::chaos::figures::Figure;
 
-/// What is planned, for each profile: `durable`, `trimmed`, `lossy`.
+/// The planned number of each figure, in each profile: `durable`, `trimmed`, `lossy`.
 pub(super) type Table = [(Figure, [u32; LEGS])];
 pub(super) const LEGS: usize = 3;
 

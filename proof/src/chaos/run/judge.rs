@@ -1,4 +1,4 @@
-//! What a profile is judged by, collected while it ends.
+//! Collects the findings about a profile while the profile ends.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -20,12 +20,13 @@ use crate::chaos::profiles::Durability;
 use crate::chaos::resources::Usage;
 use crate::chaos::{checker, heal, reconcile};
 
-/// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
+/// The time whose writes `appendfsync everysec` may lose: 1 s, and 2 s by which the server may
+/// delay a write.
 const LOSS_WINDOW: Duration = Duration::from_secs(3);
-/// How long a process may keep connections and memory that it does not need any more.
+/// The longest time for which a process may keep connections and memory that it no longer needs.
 const RELEASE_LIMIT: Duration = Duration::from_secs(20);
 const MIB: u64 = 1024 * 1024;
-/// Lines that a reconciler that found something is quoted with.
+/// The number of quoted lines of a `reconcile` that found a difference.
 const QUOTED_LINES: usize = 5;
 
 /// The findings so far.
@@ -37,7 +38,7 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// What every process uses before the first fault.
+    /// Measures the resources of every process before the first fault.
     pub(super) fn before(&mut self, system: &System) {
         self.before = usage(system);
     }
@@ -72,7 +73,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// `ResourcesComeBack`: no process has ever used more than its limit of memory.
+    /// `ResourcesComeBack`: no process has ever used more memory than its limit.
     pub(super) fn memory(&mut self, peaks: &HashMap<&'static str, u64>) {
         let mut finding = Finding::new(Rule::ResourcesComeBack);
         for name in PROCESSES {
@@ -90,8 +91,8 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// `ResourcesComeBack`: after a while each process uses about as much as before the first fault. Idle
-    /// connections and spare memory are given back only then.
+    /// `ResourcesComeBack`: within `RELEASE_LIMIT` each process uses about as much as before the
+    /// first fault. A process gives idle connections and spare memory back only after a while.
     pub(super) async fn resources(&mut self, system: &System, planned: &Figures) {
         let has_read_large = planned.get(Figure::LargeEntries) > 0;
         let fits = || async {
@@ -104,7 +105,7 @@ impl Judge {
             };
             !PROCESSES.into_iter().any(|name| grown(name).is_some())
         };
-        // Where it takes longer, what follows says what has grown.
+        // If the wait fails, the findings below say what has grown.
         let _ = wait_until("everything to be as before", RELEASE_LIMIT, fits).await;
         let mut finding = Finding::new(Rule::ResourcesComeBack);
         let now = usage(system);
@@ -147,8 +148,8 @@ impl Judge {
         self.findings.sort_by_key(|finding| finding.rule);
     }
 
-    /// The rules about data, `StockFollowsLedger` to `LossWithinBound`. Where data was destroyed, they are checked
-    /// before and after `reconcile` has repaired it.
+    /// The rules about data, `StockFollowsLedger` to `LossWithinBound`. If the harness destroyed
+    /// data, they are checked before and after `reconcile` repairs it.
     pub(super) async fn stores(&mut self, running: &Running, declared: &Declared) -> Result<()> {
         for complaint in &declared.complaints {
             let mut finding = Finding::new(Rule::RecoversInTime);
@@ -205,7 +206,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Adds findings to those about the same rule.
+    /// Adds findings to the earlier findings about the same rules.
     fn merge(&mut self, findings: Vec<Finding>) {
         for finding in findings {
             match self

@@ -13,30 +13,31 @@ use stack::client;
 use super::request::{Request, Service};
 use crate::verbs::screen::{Ink, Screen, members};
 
-/// A wait for an order ends after 30 s, and every other answer comes far sooner.
+/// The limit for one answer. The service ends the wait for an order after 30 s, and gives every
+/// other answer far sooner.
 const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 /// Both services of one system.
 #[derive(Clone)]
 pub(crate) struct Api {
-    /// Where calls are shown.
+    /// The screen that shows the calls.
     pub(crate) screen: Screen,
     client: Client,
     inventory_url: String,
     payments_url: String,
 }
 
-/// What was answered.
+/// An answer of a service.
 pub(crate) struct Answer {
-    /// The status line.
+    /// The status code.
     pub(crate) status: StatusCode,
-    /// It is an order to which nothing will happen any more.
+    /// Whether the answer is an order in its final state.
     pub(crate) is_final: bool,
-    /// The call it answers, for error messages.
+    /// The call, for error messages.
     call: String,
-    /// The body, as it came.
+    /// The body as it was received.
     text: String,
-    /// The body, understood; null if there is none.
+    /// The body as JSON; null if it is empty.
     json: Value,
 }
 
@@ -50,7 +51,7 @@ impl Api {
         })
     }
 
-    /// Asks, and shows question and answer.
+    /// Sends a request, and shows the request and its answer.
     pub(crate) async fn call(&self, request: Request) -> Result<Answer> {
         self.show_request(&request);
         let answer = self.ask(&request).await?;
@@ -58,7 +59,7 @@ impl Api {
         Ok(answer)
     }
 
-    /// Asks without a word.
+    /// Sends a request without showing it.
     pub(crate) async fn ask(&self, request: &Request) -> Result<Answer> {
         let call = format!("{} {}", request.method, request.path);
         let url = format!("{}{}", self.url(request.service), request.path);
@@ -69,7 +70,7 @@ impl Api {
                 .body(body.clone());
         }
         if request.method == Method::POST {
-            // Some systems demand one.
+            // With REQUIRE_IDEMPOTENCY_KEY the services refuse a POST without a key.
             question = question.header(IDEMPOTENCY_KEY, RequestId::mint().as_str());
         }
         let answer = client::Answer::attempt(question)
@@ -84,14 +85,14 @@ impl Api {
         })
     }
 
-    /// Whether the service says that it is ready; `None` without an answer.
+    /// Whether the service answers that it is ready; `None` if it does not answer.
     pub(crate) async fn is_ready(&self, service: Service) -> Option<bool> {
         let url = format!("{}/readyz", self.url(service));
         let answer = client::Answer::attempt(self.client.get(url)).await.ok()?;
         Some(answer.status == StatusCode::OK.as_u16())
     }
 
-    /// Shows a question.
+    /// Shows a request.
     pub(crate) fn show_request(&self, request: &Request) {
         let call = self
             .screen

@@ -14,12 +14,12 @@ use super::request::Request;
 /// An order at its end.
 pub(crate) struct Life {
     pub(crate) order: Answer,
-    /// In words, such as `paid, stock 10 -> 7`.
+    /// The ending in words, such as `paid, stock 10 -> 7`.
     pub(crate) ending: String,
 }
 
 impl Api {
-    /// Waits until nothing will happen to an order any more, and shows how it came to that.
+    /// Waits until an order is final, and shows each step that led there.
     pub(crate) async fn follow(&self, id: &str, limit: Duration) -> Result<Life> {
         let wait = Request::final_order(id);
         self.show_request(&wait);
@@ -47,7 +47,8 @@ impl Api {
         Ok(Life { order, ending })
     }
 
-    /// The service bounds each wait, so a long wait takes several requests.
+    /// Waits until the order is final. The service limits each wait, so a long wait takes several
+    /// requests.
     async fn wait_final(&self, wait: &Request) -> Result<Answer> {
         loop {
             let order = self.ask(wait).await?.expect(StatusCode::OK)?;
@@ -65,7 +66,7 @@ fn since(first: &Value, step: &Value) -> Duration {
     Duration::from_millis(millis(step).saturating_sub(millis(first)))
 }
 
-/// A step in one line.
+/// A step of the order in one line.
 fn told(step: &Value) -> String {
     let text = |pointer: &str| match step.pointer(pointer) {
         None => String::new(),

@@ -1,4 +1,4 @@
-//! The fifth scene: the consumer of inventory is killed in the middle of its work.
+//! The fifth scene: inventory's consumer is killed in the middle of its work.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use super::streams::Pending;
 
 const ORDERS: u64 = 200;
 const STOCK: u64 = 1_000;
-/// They are placed one after the other, so that they are also paid one after the other and there is
-/// a middle to be killed in.
+/// The pause between two orders. Orders that are placed one after the other are also paid one after
+/// the other, so the consumer can be killed in the middle.
 const ORDER_INTERVAL: Duration = Duration::from_millis(5);
 /// The number of orders whose stock the consumer takes before it is killed.
 const TAKEN: u64 = 50;
-/// What is still pending after this time is stuck, not on its way.
+/// Entries that are still pending after this time are stuck, because the consumer does not get on.
 const STUCK_AFTER: Duration = Duration::from_millis(200);
 const CONSUMER: &str = "inventory consume";
 
-/// Many orders, and a consumer that dies while it has some of them in hand.
+/// Places many orders, and kills the consumer while some of their entries are pending.
 pub(super) async fn kill_consumer(stage: &Stage) -> Result<String> {
     stage.say(&format!(
         "There are {STOCK} packs of filters, and {ORDERS} people order one each."
@@ -88,11 +88,12 @@ async fn place_order(api: Api, product: String) -> Result<String> {
     Ok(answer.text("id")?.to_owned())
 }
 
-/// Kills the consumer while it holds entries, and returns what it held.
+/// Kills the consumer while entries are pending, and returns what is pending.
 ///
-/// Chance would rarely hit the moment between the taking of stock and the acknowledgement, so the
-/// store that is to answer is stopped first. When it goes on, it may still carry out what the dead
-/// consumer asked for: the worst case, an effect that nobody has acknowledged.
+/// A random kill would rarely hit the moment between the effect and the acknowledgement. So the
+/// store of inventory is frozen first, and the consumer waits for its answer. When the store goes
+/// on, it may still execute the call of the dead consumer. That is the worst case: the effect is
+/// stored, and the entry is not acknowledged.
 async fn kill_in_the_middle(stage: &Stage, product: &str) -> Result<Pending> {
     stage
         .until("the first orders to be taken", || async {
@@ -132,7 +133,7 @@ async fn recover(stage: &Stage, product: &str) -> Result<()> {
     Ok(())
 }
 
-/// The ledger of the product has one sale of each order, no more.
+/// Checks that the ledger of the product has exactly one sale for each order.
 async fn check_ledger(stage: &Stage, product: &str, orders: &[String]) -> Result<()> {
     let key = format!("movements:{product}");
     let range = Command::new("XRANGE").key(key).arg("-").arg("+");

@@ -1,15 +1,15 @@
-//! What the services can be asked.
+//! The requests of the demo.
 
 use reqwest::Method;
 
-/// Who is asked.
+/// The service that gets a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Service {
     Inventory,
     Payments,
 }
 
-/// What is asked.
+/// A request to a service.
 pub(crate) struct Request {
     pub(super) service: Service,
     pub(super) method: Method,
@@ -27,7 +27,7 @@ impl Service {
 }
 
 impl Request {
-    /// A new product. The price is text, so that it is sent as it is written.
+    /// Creates a product. The price is text, so that it is sent as it is written.
     pub(crate) fn create_product(name: &str, price: &str, quantity: u64) -> Self {
         let body = format!(r#"{{"name":"{name}","price":{price},"quantity":{quantity}}}"#);
         Self::new(
@@ -63,7 +63,7 @@ impl Request {
         Self::new(Service::Payments, Method::GET, path, None)
     }
 
-    /// Answered when the order is final, or after half a minute.
+    /// Waits for an order: the answer comes when the order is final, or after 30 s.
     pub(crate) fn final_order(id: &str) -> Self {
         let path = format!("/orders/{id}?wait=final");
         Self::new(Service::Payments, Method::GET, path, None)

@@ -1,4 +1,4 @@
-//! Four of the five scenes: what becomes of an order.
+//! Four of the five scenes: an order is paid, refunded for two reasons, and cancelled.
 
 use anyhow::{Result, ensure};
 use reqwest::StatusCode;
@@ -22,7 +22,7 @@ pub(super) async fn buy(stage: &Stage) -> Result<String> {
 
     stage.say("It is final once payments has the money and inventory has taken the stock.");
     let life = stage.follow(id, "paid").await?;
-    // Both come from the clock of the store, in a notation that sorts like the time it tells.
+    // Both times come from the clock of the store, and their texts sort like the times.
     ensure!(
         life.order.text("paid_at")? >= life.order.text("completes_at")?,
         "the order was paid before its time"

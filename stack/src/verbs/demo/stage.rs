@@ -1,4 +1,4 @@
-//! A private system on which the story is played, and the means to look at it.
+//! The private system on which the story is played, and the checks of its state.
 
 use std::future::Future;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use super::life::Life;
 use super::request::Request;
 use crate::verbs::screen::Screen;
 
-/// Long enough to cancel an order in it on a busy machine, short enough to watch.
+/// The delay of orders: long enough to cancel an order on a busy machine, short enough to watch.
 pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);
-/// Everything here takes a second or two; what has not happened by then never will.
+/// The limit of every wait. Each step takes 1 s or 2 s, so a step that takes this long has failed.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The system, seen from outside: its HTTP APIs, and its stores as an operator sees them.
@@ -92,7 +92,7 @@ impl Stage {
         Ok(life)
     }
 
-    /// The stock of a product, shown; it must be `wanted`.
+    /// Shows the stock of a product, which must be `wanted`.
     pub(super) async fn check_stock(&self, product: &str, wanted: u64) -> Result<()> {
         let answer = self.api.call(Request::product(product)).await?;
         let stock = answer.expect(StatusCode::OK)?.number("quantity")?;
@@ -100,13 +100,13 @@ impl Stage {
         Ok(())
     }
 
-    /// The stock of a product, without a word.
+    /// The stock of a product, without showing it.
     pub(super) async fn stock(&self, product: &str) -> Result<u64> {
         let answer = self.api.ask(&Request::product(product)).await?;
         answer.expect(StatusCode::OK)?.number("quantity")
     }
 
-    /// Looks again and again until `probe` finds something.
+    /// Repeats `probe` until it answers a value.
     pub(super) async fn until<T, F>(&self, what: &str, probe: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<Option<T>>>,
@@ -118,7 +118,7 @@ impl Stage {
         .await?
     }
 
-    /// The last lines of each process that has ended by itself: the reason stands there.
+    /// The last log lines of each process that has ended by itself, which say why it ended.
     pub(super) async fn obituaries(&self) -> Vec<String> {
         let mut obituaries = Vec::new();
         for role in Role::ALL {

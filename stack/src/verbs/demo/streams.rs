@@ -1,4 +1,4 @@
-//! The streams, as an operator of the stores sees them.
+//! Reads the streams as an operator of the stores.
 
 use anyhow::{Result, bail};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
@@ -7,7 +7,8 @@ use shared::redis::{Command, Entry, Redis};
 use super::stage::Stage;
 use crate::verbs::screen::Ink;
 
-/// Attributes of the envelope, which are the same in every entry or repeat what its data says.
+/// Attributes of the envelope that are not shown: they are the same in every entry, or repeat its
+/// data.
 const ENVELOPE: [&[u8]; 6] = [
     b"ce_specversion",
     b"ce_id",
@@ -25,17 +26,17 @@ pub(super) struct Pending {
 }
 
 impl Stage {
-    /// The one event that says the order was paid, shown.
+    /// Shows and answers the only event that says that the order was paid.
     pub(super) async fn completed(&self, order: &str) -> Result<OrderCompleted> {
         self.event(&self.payments, order).await
     }
 
-    /// The one event that says the order is to be refunded, shown.
+    /// Shows and answers the only event that says that the order has to be refunded.
     pub(super) async fn refund(&self, order: &str) -> Result<RefundOrder> {
         self.event(&self.inventory, order).await
     }
 
-    /// What the group of `order_completed` was given and has not acknowledged.
+    /// The pending entries of the group of `order_completed`.
     pub(super) async fn pending(&self) -> Result<Pending> {
         let look = Command::new("XPENDING")
             .key(OrderCompleted::STREAM)
@@ -56,7 +57,7 @@ impl Stage {
         })
     }
 
-    /// Shows what is pending.
+    /// Shows the pending entries.
     pub(super) fn show_pending(&self, pending: &Pending) {
         let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
         let call = self

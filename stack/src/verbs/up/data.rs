@@ -1,4 +1,4 @@
-//! The folder in which the stores keep their data from run to run.
+//! The folder in which the stores keep their data between runs.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,21 +11,21 @@ use stack::redis::Owner;
 use stack::server::Server;
 use stack::{lock, project, server};
 
-/// Marks a folder as ours. Only such a folder is ever written to or emptied.
+/// The file that marks a folder of run-all. Only a folder with this file is written to or emptied.
 const MARKER: &str = ".pas-de-deux";
 
-/// Names the server program that wrote the stores, and its version, one line each.
+/// The file with the server program that wrote the stores, and its version, on one line each.
 const SERVER: &str = "server";
 
-/// An open data folder, locked against a second run.
+/// An open data folder, locked against a second run-all.
 pub(super) struct DataDir {
     path: PathBuf,
     _lock: Lock,
 }
 
 impl DataDir {
-    /// Opens (or makes) the folder; `fresh` removes what earlier runs stored in it. Clusters have
-    /// one of their own.
+    /// Opens or makes the folder. `fresh` removes the data of earlier runs. Clusters have a folder
+    /// of their own.
     pub(super) fn open(chosen: Option<PathBuf>, fresh: bool, cluster: bool) -> Result<Self> {
         let name = if cluster { "run-cluster" } else { "run" };
         let path = chosen.unwrap_or_else(|| project::data_dir().join(name));
@@ -49,9 +49,9 @@ impl DataDir {
         self.path.join(store.name())
     }
 
-    /// The server to run on this folder. What one server wrote an older or another one often cannot
-    /// read, so the program of the last run stays in use while it exists, whatever was installed in
-    /// between; only `REDIS_SERVER` overrules that.
+    /// The server program for this folder. An older or different server often cannot read the data.
+    /// So the program of the last run stays in use while it exists, even if another was installed.
+    /// Only `REDIS_SERVER` overrules that.
     pub(super) fn server(&self) -> Result<Server> {
         let record = self.path.join(SERVER);
         let text = fs::read_to_string(&record).unwrap_or_default();
@@ -81,7 +81,7 @@ impl DataDir {
         }
         let path = std::path::absolute(&server.path)?;
         let line = format!("{}\n{}\n", path.display(), server.version);
-        // One that says so already is left alone: a full disk would empty it.
+        // A record that is already right is not written again: a full disk would leave it empty.
         if line != text {
             fs::write(&record, line)
                 .with_context(|| format!("cannot write {}", record.display()))?;
@@ -89,8 +89,8 @@ impl DataDir {
         Ok(server)
     }
 
-    /// Removes the two store folders, the record of who wrote them, and nothing else, whatever else
-    /// lies there.
+    /// Removes the two store folders and the record of the server. Everything else in the folder
+    /// stays.
     fn clear(&self) -> Result<()> {
         for store in [Owner::Inventory, Owner::Payments] {
             let dir = self.store(store);
@@ -110,8 +110,7 @@ impl DataDir {
     }
 }
 
-/// Takes an empty folder by putting the marker into it, and refuses a folder that somebody else
-/// filled.
+/// Takes an empty folder by writing the marker into it. Refuses a folder with other files.
 fn claim(path: &Path) -> Result<()> {
     let marker = path.join(MARKER);
     if marker.is_file() {

@@ -1,5 +1,5 @@
-//! What people see: the log lines of all processes, each with the name of its process. Where nobody reads
-//! them they are lost and counted: the processes must not wait for the reader of a terminal or a pipe.
+//! Prints the log lines of all processes, each with the name of its process. If the terminal or the
+//! pipe does not take lines, they are dropped and counted: no process may wait for a reader.
 
 use std::io;
 use std::io::IsTerminal;
@@ -12,11 +12,11 @@ use shared::base::line_writer::{LineWriter, Rule, cut_text};
 use stack::process::LineSink;
 use stack::project;
 
-/// As wide as the longest name.
+/// The width of the longest name.
 const NAME_WIDTH: usize = 17;
-/// The longest wait at the end for a reader of the last lines.
+/// The longest wait at the end until the last lines are written.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
-/// What a line of `deploy/start-store.sh` begins with.
+/// The beginning of every line of `deploy/start-store.sh`.
 const START_SCRIPT: &str = "start-store.sh: ";
 const COLORS: [(&str, &str); 6] = [
     ("inventory serve", "36"),
@@ -27,7 +27,8 @@ const COLORS: [(&str, &str); 6] = [
     ("payments redis", "90"),
 ];
 
-/// Writes whole lines to standard output, in colour if that is wanted and possible.
+/// Writes whole lines to standard output, in colour if the user wants it and the terminal can show
+/// it.
 pub(super) struct Output {
     lines: LineWriter,
     color: bool,
@@ -47,12 +48,12 @@ impl Output {
         })
     }
 
-    /// Tells the children what was decided here: their own output is a pipe and they cannot know.
+    /// Tells the children whether to use colours: their output is a pipe, so they cannot decide it.
     pub(super) fn child_env(&self) -> Option<(String, String)> {
         (!self.color).then(|| ("NO_COLOR".to_owned(), "1".to_owned()))
     }
 
-    /// Prints each line with the name before it.
+    /// A sink that prints each line with the name before it.
     pub(super) fn sink(&self, name: &str) -> LineSink {
         let (prefix, lines) = (self.prefix(name), self.lines.clone());
         Arc::new(move |line| {
@@ -61,9 +62,9 @@ impl Output {
         })
     }
 
-    /// The same for a store, but only what its start script says, and what the server marks as a
-    /// warning (`#`), and that only between start and stop: each of them is a dozen such lines that
-    /// say nothing. A store that fails is quoted in full anyway.
+    /// A sink for a store. It prints the lines of the start script, and the warnings (`#`) of the
+    /// server between start and stop. A normal start or stop writes a dozen warnings that say
+    /// nothing. The last lines of a store that fails are quoted anyway.
     pub(super) fn warnings_sink(&self, name: &str) -> LineSink {
         let (all, speak) = (self.sink(name), self.stores_speak.clone());
         Arc::new(move |line| {
@@ -74,17 +75,17 @@ impl Output {
         })
     }
 
-    /// From now on the stores are heard, or not.
+    /// Sets whether the warnings of the stores are printed from now on.
     pub(super) fn let_stores_speak(&self, speak: bool) {
         self.stores_speak.store(speak, Ordering::Relaxed);
     }
 
-    /// Prints text of this program itself, whole.
+    /// Prints text of this program itself, which is never dropped.
     pub(super) fn print(&self, text: &str) {
         self.lines.push(text.as_bytes(), Rule::Always);
     }
 
-    /// Waits until the last lines are written, but not for long.
+    /// Waits until the last lines are written, at most `LAST_LINES_LIMIT`.
     pub(super) fn finish(&self) {
         self.lines.finish(LAST_LINES_LIMIT);
     }

@@ -1,4 +1,4 @@
-//! Starts processes again that have ended, with growing pauses, and says why each ended.
+//! Starts ended processes again, with growing pauses, and reports why each ended.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,15 +10,15 @@ use stack::note::note;
 use stack::process::Process;
 use tokio::time::Instant;
 
-/// Between the end of a process and its first start again. Each further pause is twice as long.
+/// The pause between the end of a process and its restart. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// No pause is longer, so that the system is whole again soon after its disk has room.
+/// The longest pause, so that the system runs again soon after its disk has room.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// After a process has run this long, its next end is followed by the first pause again.
 const STEADY: Duration = Duration::from_secs(10);
-/// The ends of one process within this time are told once.
+/// Several ends of one process within this time are reported once.
 const TELL_PAUSE: Duration = Duration::from_secs(30);
-/// What a server says that would end in the same way each time.
+/// Log lines of a server that would end in the same way after every start.
 const HOPELESS: [&str; 7] = [
     "Failed listening on",
     "FATAL CONFIG FILE ERROR",
@@ -29,13 +29,13 @@ const HOPELESS: [&str; 7] = [
     "corrupted cluster config file",
 ];
 
-/// The processes that have ended, and how often.
+/// The processes that have ended, with their pauses.
 #[derive(Default)]
 pub(super) struct Revival(HashMap<String, Patient>);
 
 struct Patient {
     started: Instant,
-    /// When it is started again, if it has ended.
+    /// The time of the next start, if the process has ended.
     due: Option<Instant>,
     pause: Duration,
     told: Option<Instant>,
@@ -43,8 +43,8 @@ struct Patient {
 }
 
 impl Revival {
-    /// Looks at a process, which keeps its data in `folder` if it is a store, and starts it again
-    /// when its pause is over. The story of one that no start can help.
+    /// Looks at a process, and starts it again if it has ended and its pause is over. `folder` is
+    /// the data folder of a store. If the process would end again after every start, answers why.
     pub(super) async fn look(
         &mut self,
         process: &Process,
@@ -61,7 +61,7 @@ impl Revival {
                 patient.ended();
                 patient.tell(&story, process.name(), folder);
             }
-            // A process that cannot be started has another pause.
+            // After a failed start the process waits for another pause.
             Some(due) if due <= Instant::now() => match process.revive() {
                 Ok(_) => patient.started(),
                 Err(error) => {
@@ -136,7 +136,7 @@ fn is_hopeless(lines: &[String]) -> bool {
 
 fn free_mib(folder: &Path) -> Option<u128> {
     let disk = statvfs(folder).ok()?;
-    // How wide these numbers are differs between systems.
+    // The width of these numbers differs between systems.
     let bytes = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
     Some(bytes / (1_024 * 1_024))
 }

@@ -1,4 +1,4 @@
-//! The six processes of a run, and how they end.
+//! The processes of a run: two stores and four services. Waits for them, restarts and stops them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,14 +12,15 @@ use tokio::time::{Instant, sleep};
 
 use super::revival::Revival;
 
-/// The services themselves promise to end within 5 s.
+/// The limit for services to stop. They are meant to end within 5 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-/// A start includes reading back everything that was ever stored.
+/// The limit of a start, which includes reading back all data of the stores.
 const READY_LIMIT: Duration = Duration::from_mins(1);
-/// How soon the end of a child is noticed.
+/// The pause between two looks at the processes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The processes that run. Each is added as it starts, so that a stop in the middle stops all of them.
+/// The running processes. Each is added when it starts, so that a stop in the middle of a start
+/// stops all of them.
 #[derive(Default)]
 pub(super) struct Running {
     stores: Mutex<Vec<Arc<RedisServer>>>,
@@ -39,7 +40,8 @@ impl Running {
         lock(&self.services).clone()
     }
 
-    /// Waits until all services are ready; as long as it takes, while a store waits for room.
+    /// Waits until all services are ready. While a store waits for room on its disk, the wait has
+    /// no limit.
     pub(super) async fn wait_ready(&self) -> Result<()> {
         let services = self.services();
         let is_patient = || {
@@ -56,9 +58,9 @@ impl Running {
         }
     }
 
-    /// Starts each store again that ends, and each service too if they are `whole`: one that ends
-    /// before all were ready once has a fault of its own. The story of the first process that no
-    /// start can help.
+    /// Restarts each store that ends, and each service that ends if `whole` says that all services
+    /// were ready once. A service that ends before that has a fault of its own. Returns when a
+    /// process would end again after every start, and answers why.
     pub(super) async fn keep(&self, whole: bool) -> String {
         let mut revival = Revival::default();
         loop {
@@ -77,8 +79,8 @@ impl Running {
         }
     }
 
-    /// The services drain first, all at the same time; the stores they write to stay until they are
-    /// done.
+    /// Stops the services first, all at the same time. The stores run until the services have
+    /// drained.
     pub(super) async fn stop(&self) {
         let services = self.services();
         for member in &services {
@@ -105,7 +107,7 @@ impl Running {
         }
     }
 
-    /// Ends everything at once.
+    /// Kills all processes.
     pub(super) fn kill(&self) {
         lock(&self.services)
             .iter()

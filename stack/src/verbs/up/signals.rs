@@ -1,9 +1,9 @@
-//! Ctrl-C and SIGTERM, as something to wait for.
+//! Waits for Ctrl-C and SIGTERM.
 
 use anyhow::Result;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From its making on, neither signal ends this program by itself.
+/// The handlers of both signals. Once this value exists, the signals no longer end this program.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -17,7 +17,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one of them.
+    /// Waits for one of the signals.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

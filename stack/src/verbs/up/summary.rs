@@ -1,4 +1,4 @@
-//! The box of addresses that says the system is ready.
+//! The box of addresses that is printed when the system is ready.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use stack::ports::{Ports, offset_flag};
 use stack::server::Server;
 use stack::topology::StoreServers;
 
-/// How people reach a store.
+/// How a person reaches a store.
 struct Entrance {
-    /// What `redis-cli` is told beside the port and the user.
+    /// The flags of `redis-cli` beside the port and the user.
     flags: &'static str,
     port: u16,
-    /// The file that has the operator's password.
+    /// The file with the operator's password.
     password: PathBuf,
 }
 
 impl Entrance {
-    /// People enter a store by its first server.
+    /// People reach a store through its first server.
     fn of(store: &StoreServers) -> Self {
         let servers = store.servers();
         Self {
@@ -32,7 +32,7 @@ impl Entrance {
     }
 }
 
-/// The box, ready to print.
+/// The box as text.
 pub(super) fn text(
     ports: &Ports,
     offset: u16,
@@ -54,7 +54,8 @@ fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Ve
         .unwrap_or(0);
     let service = |name: &str, url: &str| format!("{name:<10} {url:<width$}    docs {url}/docs");
     let user = User::Operator.name();
-    // Everybody on the machine can read the arguments of a process, and only its owner the environment.
+    // The password goes through the environment, which only the owner of a process can read. All
+    // users of the machine can read its arguments.
     let store = |name: &str,
                  Entrance {
                      flags,
@@ -96,7 +97,7 @@ fn boxed(lines: &[String]) -> String {
     format!("╭{rule}╮\n{}\n╰{rule}╯\n", body.join("\n"))
 }
 
-/// The shortest way to write a path from here.
+/// The path relative to the current folder, if it lies there.
 fn shown(path: &Path) -> PathBuf {
     let here = env::current_dir()
         .and_then(|dir| dir.canonicalize())

@@ -1,4 +1,4 @@
-//! What is gone is found, unless a crash or a trim excuses it.
+//! The checker finds missing data, unless a crash or a trim excuses it.
 
 use std::time::Duration;
 
