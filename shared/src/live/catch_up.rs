@@ -21,6 +21,11 @@ pub(super) async fn positions_after(
     store: &Store,
     mark: Mark,
 ) -> Result<Option<FeedPositions>, RedisError> {
+    let mut partitions = store.partitions().all();
+    if !partitions.any(|partition| partition == mark.partition) {
+        // The mark is of a store with other partitions.
+        return Ok(None);
+    }
     let mut positions = FeedPositions::new();
     for partition in store.partitions().all() {
         let after = mark.within(partition);

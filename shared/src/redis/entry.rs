@@ -137,14 +137,29 @@ fn weight(fields: &[(Bytes, Bytes)]) -> usize {
     bytes(fields) + FIELD_BYTES * fields.len()
 }
 
+/// The lengths are part of it, so that no other fields have the same bytes in a row.
 fn digest(fields: &[(Bytes, Bytes)]) -> String {
-    let parts = fields.iter().flat_map(|(name, value)| [name, value]);
-    digest_of(parts.flat_map(|part| [&part[..], &[0]]))
+    let lengths: Vec<[u8; 16]> = fields
+        .iter()
+        .map(|(name, value)| (((name.len() as u128) << 64) | value.len() as u128).to_be_bytes())
+        .collect();
+    let parts = fields.iter().zip(&lengths);
+    digest_of(parts.flat_map(|((name, value), lengths)| [&lengths[..], &name[..], &value[..]]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_lists_of_fields_have_the_same_digest_for_their_bytes_in_a_row() {
+        let field = |name: &'static [u8], value: &'static [u8]| {
+            [(Bytes::from_static(name), Bytes::from_static(value))]
+        };
+        assert_ne!(digest(&field(b"a\0", b"b")), digest(&field(b"a", b"\0b")));
+        assert_ne!(digest(&field(b"ab", b"")), digest(&field(b"a", b"b")));
+        assert_eq!(digest(&field(b"a", b"b")), digest(&field(b"a", b"b")));
+    }
 
     fn entry(fields: &[(usize, usize)]) -> Entry {
         let bytes = |count| Bytes::from(vec![b'x'; count]);

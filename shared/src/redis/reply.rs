@@ -24,6 +24,9 @@ pub struct UnexpectedReply {
 
 type Read<T> = Result<T, UnexpectedReply>;
 
+/// The most characters of an unexpected reply that an error repeats.
+const SHOWN: usize = 200;
+
 impl Reply {
     /// Whether the reply is null: the key does not exist, or there is nothing to read.
     pub fn is_null(&self) -> bool {
@@ -196,9 +199,10 @@ impl Reply {
     }
 
     fn unexpected(&self, expected: &'static str) -> UnexpectedReply {
+        let found = format!("{:?}", self.0);
         UnexpectedReply {
             expected,
-            found: format!("{:?}", self.0),
+            found: found.chars().take(SHOWN).collect(),
         }
     }
 }
