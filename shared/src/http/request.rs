@@ -200,8 +200,8 @@ impl Target<'_> {
         })
     }
 
-    /// The refusal of what is no probe, while clients of the same network do not take their
-    /// answers.
+    /// The refusal of anything but a probe, while clients of the same network leave too many
+    /// answers unread.
     fn beyond_share(&self, peer: &Peer) -> Option<Problem> {
         (peer.untaken.is_full() && !self.is_probe()).then(|| {
             let detail = "clients of your address do not read the answers to as many requests as one \

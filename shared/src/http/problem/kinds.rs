@@ -5,18 +5,19 @@ use poem::http::StatusCode;
 /// A kind of problem: everything that is the same each time it happens.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Last segment of its `type`, and its page under `/problems/`.
+    /// Last segment of the problem's `type`, and name of the page under `/problems/`.
     pub slug: &'static str,
     /// HTTP status.
     pub status: StatusCode,
-    /// One line for people.
+    /// The kind in one line, for people.
     pub title: &'static str,
-    /// What the client can do about it.
+    /// What the client can do about such a problem.
     pub advice: &'static str,
 }
 
-/// Declares kinds of problems, and the list of all of them, `KINDS`. A service declares those that
-/// only it knows, and hands the list to [`Routes::problems`](crate::http::routes::Routes::problems).
+/// Declares kinds of problems, and `KINDS`, the list of all declared kinds. A service declares the
+/// kinds that only it answers, and hands the list to
+/// [`Routes::problems`](crate::http::routes::Routes::problems).
 ///
 /// Each kind has a name, a slug, the name of its status, a title, and an advice for the client.
 #[macro_export]
@@ -31,7 +32,7 @@ macro_rules! problem_kinds {
                 advice: $advice,
             };
         )*
-        /// Each of these kinds.
+        /// All of these kinds.
         pub static KINDS: &[&$crate::http::problem::Kind] = &[$(&$name),*];
     };
 }
