@@ -54,7 +54,7 @@ pub struct FieldError {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Problem", skip_serializing_if_is_none, example)]
 pub struct ProblemBody {
-    /// Address of a page about the kind of problem: `/problems/{slug}`, after the public URL if any.
+    /// Address of a page about the kind: `/problems/{slug}`, under the public URL if there is one.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
