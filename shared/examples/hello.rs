@@ -35,7 +35,7 @@ const DEFAULTS: Defaults = Defaults {
 const MAX_NAME: usize = 20;
 
 shared::problem_kinds! {
-    NAME_TOO_LONG "name-too-long" NOT_FOUND "Nobody has such a long name"
+    NAME_TOO_LONG "name-too-long" NOT_FOUND "This name is too long"
         "Send a name of at most 20 characters."
 }
 

@@ -67,7 +67,7 @@ impl Admission {
     /// Takes a permit for a request. Refuses the request at once if no permit is left.
     pub fn enter(&self, slot: &Slot) -> Result<(), Problem> {
         let permit = self.0.clone().try_acquire_owned().map_err(|_| {
-            let detail = "as many requests are under way as this process can work on";
+            let detail = "this process has as many requests under way as it can work on";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })?;
         slot.terms().permit = Some(permit);

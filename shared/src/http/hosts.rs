@@ -80,8 +80,8 @@ impl Hosts {
             return Ok(());
         }
         let detail = format!(
-            "Host: {} is not a name of this service; call it by localhost or by its address, or have its \
-             operator add the name to ALLOWED_HOSTS",
+            "Host: {} is not a name of this service; call it by localhost or by its address, or have \
+             its operator add the name to ALLOWED_HOSTS",
             quoted(name)
         );
         Err(Problem::new(&MISDIRECTED_REQUEST, detail))

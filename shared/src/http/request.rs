@@ -194,8 +194,8 @@ impl Target<'_> {
     /// The refusal of anything but a probe, on a connection that is for probes only.
     fn beyond_limit(&self, peer: &Peer) -> Option<Problem> {
         (peer.only_probes && !self.is_probe()).then(|| {
-            let detail = "this process, or your address, has as many connections with requests under \
-                way as it may have; beyond them only /livez, /readyz and /version are answered";
+            let detail = "this process, or your address, has all the connections with requests under \
+                way that it may have; on any other, only /livez, /readyz and /version are answered";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })
     }
@@ -204,8 +204,8 @@ impl Target<'_> {
     /// answers unread.
     fn beyond_share(&self, peer: &Peer) -> Option<Problem> {
         (peer.untaken.is_full() && !self.is_probe()).then(|| {
-            let detail = "clients of your address do not read the answers to as many requests as one \
-                address may have under way: read them, or close their connections";
+            let detail = "clients of your address leave as many answers unread as one address may \
+                have requests under way: read the answers, or close the connections";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })
     }

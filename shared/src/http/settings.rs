@@ -40,7 +40,7 @@ pub struct HttpSettings {
 const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "4096",
-    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 88 KiB, and the longest idle one makes room",
+    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 88 KiB; for one more, the one idle longest is closed",
 };
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
     name: "MAX_CONNECTIONS_PER_ADDRESS",
@@ -65,7 +65,7 @@ const HEADER_TIMEOUT_RANGE: (Duration, Duration) = (Duration::from_secs(1), Dura
 const KEEP_ALIVE_TIMEOUT: Setting = Setting {
     name: "KEEP_ALIVE_TIMEOUT",
     default: "75s",
-    help: "how long an idle connection lives, 1s to 1h; more than a balancer keeps its own",
+    help: "how long an idle connection is kept, 1s to 1h; longer than a load balancer keeps its own",
 };
 const KEEP_ALIVE_TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_secs(1), Duration::from_hours(1));

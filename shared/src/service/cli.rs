@@ -40,7 +40,7 @@ pub enum Verb {
     /// Accept that data is lost for good: use a store that is empty, or older than the other one.
     AdoptStore,
     /// Print the dead letters: the entries that could not be acted on, one line of JSON each. Exit
-    /// 0, also when there are none.
+    /// 0 even if there are no dead letters.
     DeadLetters {
         /// How many at most, the oldest first.
         #[arg(long, default_value_t = 100)]
@@ -165,7 +165,7 @@ pub async fn healthcheck(address: &Address) -> anyhow::Result<()> {
     let answer = client.get(format!("http://{address}/readyz")).send().await;
     let answer = answer
         .ok()
-        .with_context(|| format!("not ready: nobody answers on {address}"))?;
+        .with_context(|| format!("not ready: no process answers on {address}"))?;
     let status = answer.status();
     let reason = answer.text().await.unwrap_or_default();
     anyhow::ensure!(status.is_success(), "not ready: {}", reason.trim_end());

@@ -177,7 +177,7 @@ impl Process {
         let mut failure = None;
         tokio::select! {
             () = join(&mut self.tasks, &self.shutdown, &mut failure) => {}
-            () = finish => tracing::warn!("stopped with work in hand: it will be done again"),
+            () = finish => tracing::warn!("stopped before all tasks had ended: their work is done again after a restart"),
         }
         failure.map_or(Ok(()), Err)
     }

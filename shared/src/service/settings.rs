@@ -63,13 +63,13 @@ const RUST_LOG: Setting = Setting {
 const TOKIO_WORKER_THREADS: Setting = Setting {
     name: "TOKIO_WORKER_THREADS",
     default: "",
-    help: "threads of this process, 1 to 256; unset: half the cores for serve, 1 for all else",
+    help: "threads of this process, 1 to 256; unset: half the cores for serve, 1 for other commands",
 };
 const MAX_WORKER_THREADS: usize = 256;
 const NO_COLOR: Setting = Setting {
     name: "NO_COLOR",
     default: "",
-    help: "anything: no colours; unset: colours where the log goes to a terminal",
+    help: "any text: no colours; unset: colours if the log goes to a terminal",
 };
 
 impl ServiceSettings {

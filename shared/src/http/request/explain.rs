@@ -35,7 +35,7 @@ pub(super) fn explain(error: poem::Error) -> Problem {
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
             &UNSUPPORTED_MEDIA_TYPE,
-            "see the document for what is understood",
+            "see the OpenAPI document for the media types that are understood",
         ),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, "the body is too large"),
         status if status.is_client_error() => {

@@ -184,7 +184,7 @@ impl Shortage {
         if is_time && closed + only_probes + refused > 0 {
             tracing::warn!(
                 %address, closed, only_probes, refused,
-                "connections ran out, of all or of one address: see MAX_CONNECTIONS and \
+                "connections ran out, of the process or of one address: see MAX_CONNECTIONS and \
                  MAX_CONNECTIONS_PER_ADDRESS"
             );
             *self = Self {

@@ -189,7 +189,7 @@ fn write(problem: Problem, request: &[u8], public_url: Option<&PublicUrl>) -> Ve
     } = context(request);
     let (request_id, trace_id) = (request_id.as_str(), traceparent.trace_id());
     let status = problem.kind().status;
-    tracing::info!(target: "http", status = status.as_u16(), %problem, request_id, trace_id, "no request");
+    tracing::info!(target: "http", status = status.as_u16(), %problem, request_id, trace_id, "unreadable request");
     let body = problem.body(public_url, path(request), request_id);
     let mut head = format!("HTTP/1.1 {status}\r\n");
     #[expect(

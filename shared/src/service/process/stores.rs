@@ -55,8 +55,8 @@ impl Process {
             ));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
-                // Until the store has its identity, its data may be missing. A handler must not act on
-                // what it does not find there.
+                // Until the store has its identity, its data may be missing. A handler must not act
+                // on what it does not find there.
                 opened.wait(&stop).await;
                 consumer.run(stop).await;
                 Ok(())

@@ -58,7 +58,7 @@ const REPLICA_ACKS: Setting = Setting {
 const REPLICA_ACK_TIMEOUT: Setting = Setting {
     name: "REPLICA_ACK_TIMEOUT",
     default: "100ms",
-    help: "longest wait for those replicas, 1ms to 500ms; then 503, and the same key is safe",
+    help: "longest wait for these replicas, 1ms to 500ms; then 503, and a retry with the same key is safe",
 };
 /// Well below the time after which a Redis command counts as failed.
 const ACK_TIMEOUT_RANGE: (Duration, Duration) =
@@ -79,7 +79,7 @@ const STREAM_RETENTION: Setting = Setting {
 const CONSUMER_NAME: Setting = Setting {
     name: "CONSUMER_NAME",
     default: "",
-    help: "name of this consumer, 1 to 200 letters, another one for each process; unset: <service>-<host>-<port>",
+    help: "name of this consumer, 1 to 200 characters, different in each process; unset: <service>-<host>-<port>",
 };
 const MAX_CONSUMER_NAME: usize = 200;
 const RECLAIM_IDLE: Setting = Setting {
