@@ -1,8 +1,8 @@
 //! The smallest service: it has one route and no store.
 //!
-//! Start it with `cargo run --example hello -- serve`, then call `curl
-//! http://127.0.0.1:8080/hello/World`. The service has `/livez`, `/readyz` and `/version`, and
-//! answers problems as `application/problem+json`. `--help` lists its settings. On SIGTERM it
+//! Start it with `cargo run --example hello -- serve`, and call it with
+//! `curl http://127.0.0.1:8080/hello/World`. The service has `/livez`, `/readyz` and `/version`,
+//! and answers problems as `application/problem+json`. `--help` lists its settings. On SIGTERM it
 //! finishes the requests under way, and exits with status 0.
 
 #![expect(clippy::unused_async, reason = "operations are async functions")]

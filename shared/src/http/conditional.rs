@@ -1,6 +1,6 @@
-//! Conditional requests (RFC 9110, section 13). An `ETag` carries the version of a resource. A
-//! client names versions in two headers: in `If-Match` those that it wants to change, in
-//! `If-None-Match` those that it has already.
+//! Conditional requests (RFC 9110, section 13). An `ETag` carries the version of a resource.
+//! `If-Match` lists the versions that a client wants to read or change. `If-None-Match` lists the
+//! versions that a reader has already, or that a change must not meet.
 //!
 //! [`Condition`] says how the store makes a change conditional. `declared` knows which operations
 //! take conditions.

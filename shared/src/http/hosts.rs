@@ -1,9 +1,9 @@
 //! Checks under which name a client calls the service, and which page makes a change.
 //!
 //! A page in a browser may send requests to any address that the browser reaches, such as a
-//! developer's own machine. Two headers give the page away, because it cannot choose them. `Host`
-//! is the name in the URL: if a page makes its own name resolve to this machine (DNS rebinding),
-//! `Host` is the name of the page. `Origin` is the origin of the page.
+//! developer's own machine. Two headers reveal the page, because the page cannot choose them.
+//! `Host` is the name in the URL: if a page makes its own name resolve to this machine (DNS
+//! rebinding), `Host` is the name of the page. `Origin` is the origin of the page.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! The other end of a connection.
+//! The peer: the client at the other end of a connection, and what the service knows about the
+//! connection.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ pub(crate) use waits::{Waits, moment};
 use crate::http::admission::{ConnectionTimer, Held, Untaken};
 use crate::http::scope::RequestScope;
 
-/// The other end of a connection.
+/// The client at the other end of a connection, and the state of the connection.
 #[derive(Debug)]
 pub struct Peer {
     /// The address of this server that the client called.

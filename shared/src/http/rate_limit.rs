@@ -121,7 +121,7 @@ impl Quota {
 
 impl Rate {
     fn limiter(self) -> Limiter {
-        // `with_period` fails only for a period of zero. The shortest is 1 s / 1,000,000 = 1 us.
+        // `with_period` fails only for a period of zero. The shortest is 1 s / 1,000,000 = 1 µs.
         let quota = governor::Quota::with_period(self.window / self.requests.get())
             .unwrap_or_else(|| governor::Quota::per_second(self.requests))
             .allow_burst(self.requests);

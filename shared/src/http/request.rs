@@ -1,4 +1,4 @@
-//! What every request passes before and after its handler.
+//! What happens to every request before and after its handler.
 //!
 //! Before the handler, [`Gate`] gives a request its id and its trace, and applies the limits. After
 //! the handler, it gives all errors the same shape and writes one line in the log.

@@ -48,7 +48,7 @@ pub(crate) struct Endpoint {
     pub(crate) parameters: Arc<[usize]>,
 }
 
-/// One method at a path.
+/// An operation: one method at a path.
 struct Operation {
     method: Method,
     handler: BoxEndpoint<'static>,

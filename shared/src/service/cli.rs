@@ -37,12 +37,12 @@ pub enum Verb {
     Openapi,
     /// Print the AsyncAPI document.
     Asyncapi,
-    /// Accept that data is lost for good: use a store that is empty, or older than the other one.
+    /// Accept that data is lost for good: use a store that is empty, or older than the other store.
     AdoptStore,
     /// Print the dead letters: the entries that could not be acted on, one line of JSON each. Exit
     /// 0 even if there are no dead letters.
     DeadLetters {
-        /// How many at most, the oldest first.
+        /// How many to print at most, the oldest first.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
@@ -87,7 +87,7 @@ pub fn verb<V: Subcommand>(
         .verb
 }
 
-/// How many threads a process works with.
+/// How many threads a process has for its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// A single thread, on which no task has to wake another thread. To do more work, start more
@@ -201,7 +201,7 @@ pub async fn dead_letters(store: &Store, limit: usize) -> anyhow::Result<()> {
 }
 
 /// Writes a line for people to standard error. If its reader is stuck, the line is lost after
-/// [`NOTE_LIMIT`].
+/// `NOTE_LIMIT`.
 pub fn note(text: &dyn Display) {
     static STDERR: LazyLock<io::Result<LineWriter>> =
         LazyLock::new(|| LineWriter::start(io::stderr(), |_, _| {}));

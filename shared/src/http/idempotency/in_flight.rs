@@ -23,11 +23,11 @@ pub struct Turn {
 
 /// Longest wait for an earlier request with the same key.
 const TURN_TIMEOUT: Duration = Duration::from_millis(500);
-/// What a client is asked to wait while an earlier request with its key is running.
+/// `Retry-After` of an answer while an earlier request with the same key is running.
 const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl InFlight {
-    /// Waits until earlier requests with the same key are done, for at most [`TURN_TIMEOUT`]. Most
+    /// Waits until earlier requests with the same key are done, for at most `TURN_TIMEOUT`. Most
     /// are done by then, and this request gets the same answer. Otherwise it is refused as a
     /// conflict.
     ///

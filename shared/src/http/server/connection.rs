@@ -29,7 +29,7 @@ use crate::http::settings::HttpSettings;
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Serves connections: what all of them have in common.
+/// Serves the connections of a process. Its parts are shared by all of them.
 pub(super) struct Attendant {
     gate: Gate,
     terms: Arc<Terms>,

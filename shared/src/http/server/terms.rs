@@ -40,7 +40,7 @@ impl Terms {
         }
     }
 
-    /// The shortest limit that a wait may have, now or later.
+    /// The shortest limit that the wait may get, however the permits change meanwhile.
     pub(super) fn soonest(&self, wait: Wait) -> Duration {
         match wait {
             Wait::Write => WRITE_TIMEOUT.min(self.head),

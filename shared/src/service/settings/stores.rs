@@ -68,8 +68,8 @@ const PARTITIONS: Setting = Setting {
     default: "",
     help: "number of partitions, 1 to 65535; unset: 16 with redis-cluster://, else keys without a tag",
 };
-/// Partitions of a cluster if `PARTITIONS` is unset: enough for a dozen nodes, few enough for one
-/// reader each. The number cannot be changed later.
+/// Number of partitions in a cluster if `PARTITIONS` is unset. It is enough for a dozen nodes, and
+/// small enough to give each partition a reader of its own. It cannot be changed later.
 const CLUSTER_PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
 const STREAM_RETENTION: Setting = Setting {
     name: "STREAM_RETENTION",
