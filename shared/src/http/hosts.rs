@@ -2,8 +2,8 @@
 //!
 //! A page in a browser may send requests to any address that the browser reaches, such as a
 //! developer's own machine. Two headers reveal the page, because the page cannot choose them.
-//! `Host` is the name in the URL: if a page makes its own name resolve to this machine (DNS
-//! rebinding), `Host` is the name of the page. `Origin` is the origin of the page.
+//! `Host` is the name in the URL. If a page makes its own name resolve to this machine (DNS
+//! rebinding), `Host` is that name. `Origin` is the origin of the page.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -119,8 +119,8 @@ impl Hosts {
         Err(Problem::new(&FORBIDDEN_ORIGIN, detail))
     }
 
-    /// Whether an origin is that of this service: it has the name that the request is addressed to,
-    /// or it is the origin of the public URL.
+    /// Whether an origin is that of this service. It has to be the origin of the public URL, or
+    /// have the name that the request is addressed to.
     fn is_own(&self, origin: &HeaderValue, authority: &str) -> bool {
         let Ok(origin) = origin.to_str() else {
             return false;

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::http::public_url::PublicUrl;
 
-/// The part of the policy that every page has: everything is forbidden that the rest does not
-/// allow, and no other page may show the page in a frame.
+/// The part of the policy that every page has. It forbids everything that the rest does not allow.
+/// No other page may show the page in a frame.
 const ALWAYS: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// A browser that follows a link on the page does not tell the other site where it came from.

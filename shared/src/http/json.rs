@@ -2,7 +2,7 @@
 //!
 //! A request body is read field by field from its text. So amounts of money are exact, and the
 //! answer lists every invalid field, not only the first. Each type of body also writes its schema
-//! in the OpenAPI document: [`schema`] describes what [`BodyFields`] reads.
+//! in the OpenAPI document: [`mod@schema`] describes what [`BodyFields`] reads.
 
 use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Request, RequestBody, Response};
@@ -120,7 +120,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "What was asked for.",
+                description: "The requested data.",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

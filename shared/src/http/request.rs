@@ -163,7 +163,7 @@ impl Gate {
     }
 
     /// Counts a request against the quota of its client, if there is a rate limit. Probes do not
-    /// count. Nor does `OPTIONS`: a browser sends it before the request of a page, and a refused
+    /// count. Nor does `OPTIONS`, which a browser sends before the request of a page: a refused
     /// preflight would hide the reason from the page.
     fn count(&self, peer: &Peer, target: &Target<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;

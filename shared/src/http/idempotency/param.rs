@@ -27,8 +27,8 @@ impl KeyHeader {
 
 header_parameter!(KeyHeader: IdempotencyKey);
 
-/// Reads the key, strictly. If an unreadable key counted as a missing key, or if one of two keys
-/// were ignored, a repeated request would have a second effect.
+/// Reads the key, strictly. A lenient reader would take an unreadable key for a missing key, or
+/// ignore one of two keys. Then a repeated request would have a second effect.
 fn read(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |detail: &dyn Display| {
         Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))

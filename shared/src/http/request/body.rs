@@ -69,8 +69,8 @@ async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     }
 }
 
-/// Gathers the body in one piece. Most bodies arrive in one. The pieces of all others are copied as
-/// they arrive: a list of pieces of 1 byte each would take 40 times the memory of the body.
+/// Gathers the body in one piece. Most bodies arrive in one. Otherwise the pieces are copied as
+/// they arrive, because a list of pieces of 1 byte each would take 40 times the memory of the body.
 async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {

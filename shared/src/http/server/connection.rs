@@ -24,8 +24,8 @@ use crate::http::peer::{Peer, Stage};
 use crate::http::request::Gate;
 use crate::http::settings::HttpSettings;
 
-/// The service keeps an idle connection this much longer than it tells the client, so that a
-/// request that the client sends in the last moment still arrives.
+/// The service keeps an idle connection this much longer than it tells the client. So a request
+/// that the client sends in the last moment still arrives.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -110,9 +110,9 @@ impl Attendant {
         let headers = response.headers_mut();
         let is_guest = peer.only_probes || peer.untaken.is_full();
         if !whole || is_guest || self.shutdown.is_cancelled() {
-            // Three reasons to close the connection: the unread rest of the body would look like
-            // the next request; other clients need the permit; this process stops, and the next
-            // request has to go to another process.
+            // The connection is closed for one of three reasons. The unread rest of the body would
+            // look like the next request. Other clients need the permit. Or this process stops, and
+            // the next request has to go to another process.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         } else if may_stay {
             headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
@@ -122,8 +122,8 @@ impl Attendant {
     }
 }
 
-/// The settings of the HTTP library. It refuses more than 100 headers, and that limit stays as it
-/// is: with any other number, the library would allocate memory for the headers of each request.
+/// The settings of the HTTP library. The limit of 100 headers stays, because it is the library's
+/// own: with any other limit, the library would allocate memory for the headers of each request.
 fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder

@@ -14,8 +14,8 @@ use tokio::task::AbortHandle;
 use crate::http::admission::Untaken;
 use crate::http::peer::Peer;
 
-/// How often one search looks at each connection: the first look may find that the connection waits
-/// since a later moment and moves it, the second look closes it.
+/// How often one search looks at each connection. The first look may find that the connection waits
+/// since a later moment, and moves it. The second look closes it.
 const LOOKS: usize = 2;
 /// Milliseconds between a search that found no waiting connection and the next search. Such a
 /// search looks at every connection, so it must not happen for each new one.
