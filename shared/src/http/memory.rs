@@ -4,6 +4,10 @@
 //! - Each connection has its task and three buffers. One is for reading: a head of
 //!   [`MAX_HEAD_BYTES`], or a body of the same size. One is for the head of an answer, and one
 //!   keeps the beginning of the last head.
+//! - Each answer is in memory once. Its request keeps its permit until the answer is written, so
+//!   there are at most `MAX_REQUESTS` answers.
+//! - Each client of a live stream that was cut off may hold one page of missed changes. At most
+//!   [`MAX_HELD_PAGES`] clients do so at once.
 //!
 //! The buffers of the kernel come on top. For a client that does not read, they hold [`MAX_UNSENT`]
 //! and one piece of [`MAX_PIECE`]. For a client that sends more than the service reads, they hold
