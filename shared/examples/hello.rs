@@ -1,8 +1,9 @@
-//! A service with one route and without a store: the least that a service needs.
+//! The smallest service: it has one route and no store.
 //!
-//! `cargo run --example hello -- serve`, then `curl http://127.0.0.1:8080/hello/World`. It answers
-//! problems as `application/problem+json`, and `/livez`, `/readyz` and `/version`. `--help` lists its
-//! settings. On SIGTERM it finishes what is under way and ends with 0.
+//! Start it with `cargo run --example hello -- serve`, and call it with
+//! `curl http://127.0.0.1:8080/hello/World`. The service has `/livez`, `/readyz` and `/version`,
+//! and answers problems as `application/problem+json`. `--help` lists its settings. On SIGTERM it
+//! finishes the requests under way, and exits with status 0.
 
 #![expect(clippy::unused_async, reason = "operations are async functions")]
 
@@ -30,11 +31,11 @@ const DEFAULTS: Defaults = Defaults {
     commit: "unknown",
     http_addr: "127.0.0.1:8080",
 };
-/// Longest name that is greeted, in characters.
+/// Most characters of a name.
 const MAX_NAME: usize = 20;
 
 shared::problem_kinds! {
-    NAME_TOO_LONG "name-too-long" NOT_FOUND "Nobody has such a long name"
+    NAME_TOO_LONG "name-too-long" NOT_FOUND "This name is too long"
         "Send a name of at most 20 characters."
 }
 

@@ -1,4 +1,4 @@
-//! The HTTP side: connections, requests, answers, documents.
+//! The HTTP side of a service: connections, requests, answers, and the documents about the API.
 
 pub mod admission;
 pub mod asyncapi;

@@ -1,4 +1,4 @@
-//! A process of a service: its command line, its settings, its parts.
+//! A process of a service: its command line, its settings, its tasks, and its checks.
 
 pub mod checks;
 pub mod cli;

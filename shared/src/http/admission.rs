@@ -1,7 +1,7 @@
-//! How many requests are under way at once, and how long each may take.
+//! Limits how many requests are under way at once, and how long each may take.
 //!
-//! Beyond what a process can work on, a quick refusal is worth more to a client than an answer that
-//! comes when it has given up.
+//! A process with more requests than it can work on refuses the next ones at once. A quick refusal
+//! is worth more to a client than an answer that comes after the client has given up.
 
 use std::future::{Future, poll_fn};
 use std::num::NonZeroU16;
@@ -20,12 +20,12 @@ pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
 
 use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
 
-/// The permits for requests under way: as many as may be under way at once.
+/// The permits for requests: one for each request that may be under way at the same time.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Semaphore>);
 
-/// The permit of one request, and its deadline. A handler that only waits gives the permit back and
-/// extends the deadline, with [`Slot::wait_up_to`].
+/// The permit of one request, and its deadline. With [`Slot::wait_up_to`], a handler that only
+/// waits gives the permit back and extends the deadline.
 #[derive(Debug)]
 pub struct Slot(Mutex<Terms>);
 
@@ -35,39 +35,39 @@ struct Terms {
     deadline: Instant,
 }
 
-/// The permit of a request that was answered, until its answer is written. An answer that the client
-/// does not read stays in memory, so its request still counts.
+/// The permit of an answered request, until its answer is written. An answer that the client does
+/// not read stays in memory, so its request still counts.
 #[derive(Debug, Default)]
 pub(crate) struct Held(Mutex<Option<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
     _permit: OwnedSemaphorePermit,
-    /// Set when the client does not take all of the answer at once.
+    /// Set when the client does not read the whole answer at once.
     untaken: Option<Counted>,
 }
 
-/// The timer that the requests of one connection share, one after the other. To move a deadline
-/// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
-/// out of it again.
+/// The timer that the requests of one connection share, one after the other. Moving its deadline
+/// further ahead costs nothing. A timer for each request would be put into the runtime's timer
+/// wheel and taken out again.
 #[derive(Debug, Default)]
 pub struct ConnectionTimer(Mutex<Option<Pin<Box<Sleep>>>>);
 
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a client is asked to wait when no permit is left.
+/// `Retry-After` of an answer to a client that found no permit.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Admission {
-    /// Lets `max` requests be under way at once.
+    /// Makes `max` permits.
     pub fn new(max: NonZeroU16) -> Self {
         Self(Arc::new(Semaphore::new(max.get().into())))
     }
 
-    /// Takes a permit for a request, or refuses the request at once.
+    /// Takes a permit for a request. Refuses the request at once if no permit is left.
     pub fn enter(&self, slot: &Slot) -> Result<(), Problem> {
         let permit = self.0.clone().try_acquire_owned().map_err(|_| {
-            let detail = "as many requests are under way as this process can work on";
+            let detail = "this process has as many requests under way as it can work on";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })?;
         slot.terms().permit = Some(permit);
@@ -81,7 +81,7 @@ impl Admission {
 }
 
 impl Slot {
-    /// A slot without a permit: probes are answered without one.
+    /// A slot without a permit. Probes never take one.
     pub fn new() -> Self {
         Self(Mutex::new(Terms {
             permit: None,
@@ -89,16 +89,16 @@ impl Slot {
         }))
     }
 
-    /// Announces that the handler only waits for up to `wait`: its permit goes to other requests, and
-    /// the time of the handler begins after the wait.
+    /// Announces that the handler only waits, for at most `wait`. Another request may take its
+    /// permit, and the time limit of the handler counts from the end of the wait.
     pub fn wait_up_to(&self, wait: Duration) {
         let mut terms = self.terms();
         terms.permit = None;
         terms.deadline = Instant::now() + wait + HANDLER_TIMEOUT;
     }
 
-    /// Runs a handler until its deadline, which it may extend. The slot keeps its permit, unless the
-    /// handler has given it back.
+    /// Runs a handler until its deadline, which the handler may extend. The slot keeps its permit,
+    /// unless the handler gives it back.
     pub async fn run<F: Future>(
         &self,
         handler: F,
@@ -129,7 +129,8 @@ impl Held {
         *self.kept() = None;
     }
 
-    /// The client does not take all of the answer at once. Answers whether the answer holds a permit.
+    /// Counts the answer as unread, because the client does not read all of it at once. `false` if
+    /// no permit is held for it.
     pub(crate) fn stop(&self, untaken: &Arc<Untaken>) -> bool {
         let mut kept = self.kept();
         kept.as_mut()
@@ -149,7 +150,8 @@ impl Default for Slot {
 }
 
 impl ConnectionTimer {
-    /// Runs something until a deadline, which may move while it runs.
+    /// Runs `work` until a deadline, which may move while it runs. `None` once the deadline has
+    /// passed.
     pub async fn race<F: Future>(
         &self,
         deadline: impl Fn() -> Instant,

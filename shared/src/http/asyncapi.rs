@@ -1,5 +1,5 @@
-//! The AsyncAPI document of a service: which events it emits and which it acts on, made from the
-//! types that read and write them.
+//! The AsyncAPI document of a service: the events that it emits and the events that it acts on. The
+//! document is made from the types that write and read these events.
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::contract::event::{Event, Field};
 use crate::stream::delivery::MAX_ATTEMPTS;
 
-/// What the body of an entry is: fields of text, flat.
+/// Content type of an entry: a flat list of text fields.
 const ENTRY: &str = "application/x-redis-stream-entry";
 
-/// What all entries have in common, and a reader in any language has to know.
+/// What a reader in any language has to know about all entries.
 const ABOUT: &str = "Events are entries of Redis Streams: CloudEvents 1.0 with flat text fields. \
     Attributes carry the prefix `ce_`, the data stands beside them. Fields are only ever added, \
     unknown ones are to be ignored. Delivery is at least once: recognise an event by `ce_id`.";
@@ -40,7 +40,8 @@ pub fn document<Sent: Event, Received: Event>(
     serde_saphyr::to_string(&document).context("the AsyncAPI document cannot be written")
 }
 
-/// The store of the service that emits it: the stream lives there, beside the state it reports.
+/// The store of the service that emits the event. The stream is in the store whose changes it
+/// reports.
 fn server<E: Event>() -> (String, Value) {
     let owner = store::<E>();
     let server = json!({
@@ -118,7 +119,7 @@ fn values(fields: Vec<Field>) -> Value {
     )
 }
 
-/// The service whose name the source of the event is.
+/// Name of the service that emits the event: its `ce_source` without the slash.
 fn store<E: Event>() -> &'static str {
     E::SOURCE.trim_start_matches('/')
 }

@@ -1,8 +1,9 @@
-//! Conditional requests (RFC 9110, section 13): an `ETag` has the version of a thing, and a client names
-//! the versions that it means, or has.
+//! Conditional requests (RFC 9110, section 13). An `ETag` carries the version of a resource.
+//! `If-Match` lists the versions that a client wants to read or change. `If-None-Match` lists the
+//! versions that a reader has already, or that a change must not meet.
 //!
-//! [`Condition`] says how a change is made conditional. `declared` knows which operations take
-//! conditions at all.
+//! [`Condition`] says how the store makes a change conditional. `declared` knows which operations
+//! take conditions.
 
 use std::fmt;
 
@@ -20,19 +21,19 @@ use crate::store::condition::Condition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ETag(pub u64);
 
-/// One tag of a list.
+/// One entity tag of a list.
 struct Tag<'a> {
     weak: bool,
     opaque: &'a [u8],
 }
 
-/// A header that lists tags.
+/// A header that lists entity tags, or is `*`.
 enum Tags<'a> {
     Any,
     Listed(Vec<Tag<'a>>),
 }
 
-/// The header is no list of tags.
+/// The header is not a list of entity tags.
 struct Unreadable;
 
 /// The condition in both headers.
@@ -56,8 +57,8 @@ pub fn required(
     Err(Problem::new(&PRECONDITION_REQUIRED, detail))
 }
 
-/// Whether a client that reads `what` has this version already, so that a 304 tells it everything. The
-/// client is refused when `what` does not have a version that the client asks for.
+/// Whether a client that reads `what` has this version already, so that a 304 is enough. Refuses
+/// the client if `If-Match` does not name the version that `what` has.
 pub fn is_known(condition: &Condition, version: u64, what: &str) -> Result<bool, Problem> {
     if condition.requires(version) {
         Ok(condition.excludes(version))
@@ -73,7 +74,7 @@ pub fn failed(what: &str) -> Problem {
 }
 
 /// Whether the client has a page with this opaque tag already. An unreadable `If-None-Match` is
-/// ignored: the whole answer is never wrong.
+/// ignored: then the client gets the whole page, which is always right.
 pub(crate) fn has_page(request: &Request, opaque: &str) -> bool {
     match Tags::of(request, &header::IF_NONE_MATCH) {
         Err(Unreadable) | Ok(None) => false,
@@ -83,7 +84,7 @@ pub(crate) fn has_page(request: &Request, opaque: &str) -> bool {
 }
 
 impl<'a> Tags<'a> {
-    /// All lines of a header together, if there are any.
+    /// Reads all lines of a header as one list. `None` without the header.
     fn of(request: &'a Request, name: &HeaderName) -> Result<Option<Self>, Unreadable> {
         let lines: Vec<&[u8]> = request
             .headers()
@@ -108,8 +109,7 @@ impl<'a> Tags<'a> {
     }
 }
 
-/// Reads tags between commas. A comma inside the quotes is part of the tag, and two in a row mean
-/// nothing.
+/// Reads tags between commas. A comma inside quotes belongs to the tag. Empty elements are skipped.
 fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Result<(), Unreadable> {
     loop {
         line = line.trim_ascii_start();
@@ -140,7 +140,8 @@ fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Result<(), Unre
 }
 
 impl Tag<'_> {
-    /// The version it names, in the one way we write it.
+    /// The version in the tag. `None` if the tag is not written exactly as an [`ETag`] of a
+    /// version.
     fn version(&self) -> Option<u64> {
         let text = std::str::from_utf8(self.opaque).ok()?;
         text.parse()

@@ -1,25 +1,25 @@
 //! Which pages of other origins may call the API from a browser (the CORS protocol of the Fetch
 //! standard).
 //!
-//! A request that reads is never refused for its origin: the browser keeps the answer from a page that
-//! is not allowed. Changes are refused in [`crate::http::hosts`]. No credentials are ever allowed:
-//! the API takes none.
+//! The service never refuses a read for its origin: the browser withholds the answer from a page
+//! that is not allowed. [`crate::http::hosts`] refuses changes. The headers never allow
+//! credentials, because the API takes none.
 
 use std::str::FromStr;
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
-/// The origins that are allowed.
+/// The origins whose pages may call the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Every one.
+    /// Every origin.
     Any,
-    /// These. None at all turns CORS off.
+    /// These origins. An empty list turns CORS off.
     Listed(Vec<HeaderValue>),
 }
 
-/// What a page asks for.
+/// What a request says about the page behind it, and what the answer has to allow.
 #[derive(Debug)]
 pub struct CrossOrigin {
     allowed: Option<HeaderValue>,
@@ -29,7 +29,7 @@ pub struct CrossOrigin {
     varies: bool,
 }
 
-/// The headers of an answer that a page may read, of any service.
+/// The headers of an answer that a page may read, in every service.
 const EXPOSED: [&str; 10] = [
     "Allow",
     "ETag",
@@ -42,9 +42,9 @@ const EXPOSED: [&str; 10] = [
     "Traceparent",
     "X-Request-Id",
 ];
-/// Bytes of the names of headers that a preflight may ask for.
+/// Most bytes of the header names that a preflight may ask for.
 const MAX_WANTED_BYTES: usize = 1_024;
-/// How long a browser may remember a preflight, in seconds.
+/// Seconds for which a browser may remember a preflight.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 impl Origins {
@@ -56,7 +56,7 @@ impl Origins {
         }
     }
 
-    /// What the page behind a request asks for.
+    /// Reads what a request says about the page behind it.
     pub fn of<B>(&self, request: &hyper::Request<B>) -> CrossOrigin {
         let origin = request.headers().get(header::ORIGIN);
         let allowed = origin
@@ -86,7 +86,7 @@ impl Origins {
 }
 
 impl CrossOrigin {
-    /// Adds what the browser has to know to an answer. `Allow` tells the methods of a path, and
+    /// Adds the CORS headers to an answer. `Allow` lists the methods that the page may use, and
     /// `exposed` the headers that the page may read.
     pub fn finish(self, headers: &mut HeaderMap, exposed: &HeaderValue) {
         if self.varies {
@@ -100,7 +100,8 @@ impl CrossOrigin {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         } else if let Some(methods) = headers.get(header::ALLOW).cloned() {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-            // Every header that is asked for, by its name: `*` would not stand for `Authorization`.
+            // Repeats each header that the preflight names, because `*` does not cover
+            // `Authorization`.
             headers.extend(
                 self.wanted
                     .map(|names| (header::ACCESS_CONTROL_ALLOW_HEADERS, names)),
@@ -133,21 +134,23 @@ impl FromIterator<HeaderValue> for Origins {
     }
 }
 
-/// The value of `Access-Control-Expose-Headers`: the headers of any service, and `more` of this one.
+/// The value of `Access-Control-Expose-Headers`: the headers of every service, and `more` of this
+/// one.
 pub(crate) fn exposed(more: &[&'static str]) -> HeaderValue {
     let mut names: Vec<&str> = EXPOSED.iter().chain(more).copied().collect();
     names.sort_unstable();
     HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Whether these are names of headers with commas in between.
+/// Whether these are names of headers, separated by commas.
 fn are_names(names: &HeaderValue) -> bool {
     let names = names.as_bytes();
     let is_name = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
     names.len() <= MAX_WANTED_BYTES && names.split(|byte| *byte == b',').all(is_name)
 }
 
-/// An origin exactly as a browser writes it; anything else, such as a pattern, would never match.
+/// Reads an origin that is written exactly as a browser writes it. Anything else, such as a
+/// pattern, would never match.
 fn parse_origin(text: &str) -> Result<HeaderValue, String> {
     let exact = |url: &Url| url.origin().ascii_serialization() == text && !text.contains('*');
     let url = Url::parse(text).ok().filter(exact);

@@ -1,14 +1,15 @@
-//! What an operation takes beside its path and its body, as its document says, and the refusal of
-//! everything else that would choose or limit what it does.
+//! Refuses query parameters and conditions that an operation does not declare in its document.
 //!
-//! A query parameter that an operation does not know would be ignored: a list would show everything
-//! for a misspelled filter. A condition that it does not know would be ignored as well: the change
-//! would be made to a version that the client does not mean. So both are refused. RFC 9110 (13.1.1)
-//! asks that the change is not made, and leaves the status to the server. It is 400: a 412 would have
-//! the client ask for the newest version and try again, for ever.
+//! Otherwise the operation would ignore an unknown query parameter: with a misspelled filter, a
+//! list would show everything. It would also ignore an unknown condition, and change a version that
+//! the client does not mean.
 //!
-//! Pages and probes take any query, because nothing on them depends on it, and a
-//! monitor may add to its query what it likes to get past a cache.
+//! For such a condition, RFC 9110 (13.1.1) demands that the change is not made, and leaves the
+//! status to the server. The status is 400: after a 412, the client would get the newest version
+//! and try again, for ever.
+//!
+//! Pages and probes take any query. Their answers do not depend on it, and a monitor may add a
+//! query to get past a cache.
 
 use percent_encoding::percent_decode_str;
 use poem::Request;
@@ -17,23 +18,23 @@ use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
 use crate::http::problem::{INVALID_PARAMETER, Problem, told};
 
-/// The parameters of an operation.
+/// The parameters that an operation declares in the query and in headers.
 #[derive(Default)]
 pub(crate) struct Declared {
     query: Vec<String>,
     headers: Vec<HeaderName>,
 }
 
-/// A name is near another one if at most one character in this number of them is different.
+/// Two names are near each other if at most one character in this number of characters differs.
 const NEAR: usize = 3;
-/// Why an operation takes no tag.
+/// Why an operation refuses an entity tag.
 const NO_VERSION: &str = "this operation has no version to compare; leave the header out";
-/// Why no operation takes a date.
+/// Why a change refuses a date.
 const NO_DATE: &str = "changes are conditional on versions only; where the answer to GET has an \
     ETag, send that in If-Match";
 
 impl Declared {
-    /// Those of an operation as it was registered.
+    /// The parameters of an operation, as the OpenAPI document describes it.
     pub(crate) fn of(operation: &MetaOperation) -> Self {
         let named = |place| {
             let found = operation
@@ -50,7 +51,7 @@ impl Declared {
         }
     }
 
-    /// Refuses what the operation does not take.
+    /// Refuses a request with a query parameter or a condition that the operation does not take.
     pub(crate) fn check(&self, request: &Request) -> Result<(), Problem> {
         self.check_conditions(request)?;
         match request.uri().query() {
@@ -83,7 +84,7 @@ impl Declared {
 
     /// The parameter that a client may have meant.
     fn nearest(&self, name: &str) -> Option<&str> {
-        // Of two texts of very different lengths the distance is large, and long to find.
+        // A much longer name is never near, and its distance would take long to compute.
         let longest = self.query.iter().map(String::len).max().unwrap_or_default();
         if name.len() > 2 * longest {
             return None;
@@ -98,10 +99,12 @@ impl Declared {
         distances.filter(is_near).min().map(|(_, known)| known)
     }
 
-    /// Refuses a condition that nobody would look at. `If-Modified-Since` counts for reading only,
-    /// and the whole answer to a read is never wrong; so does
-    /// `If-None-Match` there. `If-Unmodified-Since` counts only where there is no `If-Match`
-    /// (RFC 9110, section 13.2.2); to the second, it could not tell two changes from one.
+    /// Refuses a condition that the operation would ignore, unless ignoring it is harmless.
+    ///
+    /// A read may ignore `If-None-Match` and dates: the whole answer is always right. A change may
+    /// ignore `If-Modified-Since`, which concerns reads only, and `If-Unmodified-Since` beside
+    /// `If-Match` (RFC 9110, section 13.2.2). A change with `If-Unmodified-Since` alone is refused:
+    /// a date has a precision of 1 s, and two changes may happen within 1 s.
     fn check_conditions(&self, request: &Request) -> Result<(), Problem> {
         let given = |name: &HeaderName| request.headers().contains_key(name);
         let ignored = |name: &HeaderName| given(name) && !self.headers.contains(name);

@@ -1,4 +1,4 @@
-//! File descriptors: each connection takes one.
+//! The limit of file descriptors, because each connection takes one.
 
 use std::num::NonZeroU16;
 
@@ -6,12 +6,15 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::http::server::PROBE_CONNECTIONS;
 
-/// What a process needs beside its connections: its listener, its stores, calls to other services.
+/// File descriptors that a process needs beside those of its clients: for its listener, for its
+/// stores, and for calls to other services.
 const RESERVE: u64 = 256;
 
-/// Raises the limit of this process as far as it needs and may. The usual limit of 1024 dates from a
-/// time of programs that could not handle more. Answers how many connections fit: where that are fewer,
-/// it warns, and the others must not be accepted, or the stores would be out of reach.
+/// Raises the limit of file descriptors to what this process needs, as far as the system allows.
+/// The usual limit of 1024 is for old programs that cannot handle more.
+///
+/// Answers how many connections fit, and warns if that is fewer than `connections`. The server must
+/// not accept more than that, or no descriptor would be left for the stores.
 pub(crate) fn make_room_for(connections: NonZeroU16) -> NonZeroU16 {
     let beside = RESERVE + PROBE_CONNECTIONS as u64;
     let needed = u64::from(connections.get()) + beside;

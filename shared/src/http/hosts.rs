@@ -1,9 +1,9 @@
-//! Under which names the service may be called, and from which pages it may be changed.
+//! Checks under which name a client calls the service, and which page makes a change.
 //!
-//! A page in a browser may send requests to any address that the browser reaches, a developer's own
-//! machine included. It cannot choose two headers. `Host` is the name that the browser was given: where
-//! a page has its own name resolve to this machine (DNS rebinding), it is that name. `Origin` says which
-//! page asks.
+//! A page in a browser may send requests to any address that the browser reaches, such as a
+//! developer's own machine. Two headers reveal the page, because the page cannot choose them.
+//! `Host` is the name in the URL. If a page makes its own name resolve to this machine (DNS
+//! rebinding), `Host` is that name. `Origin` is the origin of the page.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -15,16 +15,16 @@ use crate::http::cors::Origins;
 use crate::http::problem::{FORBIDDEN_ORIGIN, MISDIRECTED_REQUEST, Problem, quoted};
 use crate::http::public_url::PublicUrl;
 
-/// Names that a service is told it has.
+/// The names of a service, as its operator sets them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHosts {
     /// Every name.
     Any,
-    /// These, beside those that are always allowed.
+    /// These names, beside the names that are always allowed.
     Listed(Vec<String>),
 }
 
-/// Checks to whom a request is addressed, and who sends it.
+/// Checks the name that a request is addressed to, and the page that sent it.
 #[derive(Debug)]
 pub struct Hosts {
     allowed: AllowedHosts,
@@ -32,14 +32,14 @@ pub struct Hosts {
     public_url: Option<PublicUrl>,
 }
 
-/// Which page asks, as far as a browser tells it in one word.
+/// Says in one word how the page and the service are related: `same-origin`, `same-site`,
+/// `cross-site` or `none`.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Names of the machine itself end so (RFC 6761, 6.3).
+/// Names that end in this label belong to the machine itself (RFC 6761, 6.3).
 const LOCALHOST: &str = "localhost";
 
 impl Hosts {
-    /// The names of a service that is also called by its public URL, and the origins whose pages may
-    /// change it.
+    /// Allows the names in `allowed` and in `public_url`, and changes from pages of `origins`.
     pub fn new(allowed: AllowedHosts, origins: Origins, public_url: Option<PublicUrl>) -> Self {
         Self {
             allowed,
@@ -48,7 +48,8 @@ impl Hosts {
         }
     }
 
-    /// Refuses a request that is meant for another name, and a change from a page of another origin.
+    /// Refuses a request to a name that the service does not have, and a change from a page of
+    /// another origin.
     pub fn check<B>(&self, request: &hyper::Request<B>, local: SocketAddr) -> Result<(), Problem> {
         let authority = authority(request);
         self.check_name(name(authority), local)?;
@@ -62,7 +63,8 @@ impl Hosts {
     fn check_name(&self, name: &str, local: SocketAddr) -> Result<(), Problem> {
         let listed = match &self.allowed {
             AllowedHosts::Any => return Ok(()),
-            // Where others reach the service, nobody but its operator knows by which names.
+            // On an address that other machines reach, only the operator knows the names of the
+            // service.
             AllowedHosts::Listed(names) if names.is_empty() && !local.ip().is_loopback() => {
                 return Ok(());
             }
@@ -78,15 +80,15 @@ impl Hosts {
             return Ok(());
         }
         let detail = format!(
-            "Host: {} is no name of this service; call it by localhost or by its address, or have its \
-             operator add the name to ALLOWED_HOSTS",
+            "Host: {} is not a name of this service; call it by localhost or by its address, or have \
+             its operator add the name to ALLOWED_HOSTS",
             quoted(name)
         );
         Err(Problem::new(&MISDIRECTED_REQUEST, detail))
     }
 
-    /// Refuses what a page of another origin has its browser send. A client that is no browser sends
-    /// neither header.
+    /// Refuses a change that a page of another origin makes its browser send. A client that is not
+    /// a browser sends neither `Origin` nor `Sec-Fetch-Site`, and is not refused.
     fn check_origin<B>(&self, request: &hyper::Request<B>, authority: &str) -> Result<(), Problem> {
         let site = request
             .headers()
@@ -117,8 +119,8 @@ impl Hosts {
         Err(Problem::new(&FORBIDDEN_ORIGIN, detail))
     }
 
-    /// Whether a page is one of this service: it has the name that the request is addressed to, or
-    /// that of the public URL.
+    /// Whether an origin is that of this service. It has to be the origin of the public URL, or
+    /// have the name that the request is addressed to.
     fn is_own(&self, origin: &HeaderValue, authority: &str) -> bool {
         let Ok(origin) = origin.to_str() else {
             return false;
@@ -156,7 +158,7 @@ impl FromStr for AllowedHosts {
     }
 }
 
-/// A name as it stands in front of the port.
+/// Reads a name as it stands in `Host`, without a port.
 fn parse_name(text: &str) -> Result<String, String> {
     let whole = text.strip_suffix('.').unwrap_or(text);
     let address = whole.trim_start_matches('[').trim_end_matches(']');
@@ -169,8 +171,8 @@ fn parse_name(text: &str) -> Result<String, String> {
     ))
 }
 
-/// Whether labels stand between dots, and the last one is not a number (RFC 1123, 2.1). An underscore is
-/// taken as well: names inside a cluster have them.
+/// Whether the text is labels between dots, and the last label is not a number (RFC 1123, 2.1). An
+/// underscore is allowed as well, because names inside a container cluster have them.
 fn is_host_name(text: &str) -> bool {
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let is_label = |label: &str| {
@@ -183,14 +185,15 @@ fn is_host_name(text: &str) -> bool {
     text.split('.').all(is_label) && !text.rsplit('.').next().is_none_or(is_number)
 }
 
-/// To whom a request is addressed. A target with a name goes before `Host` (RFC 9112, 3.2.2).
+/// The name and port that a request is addressed to. Those in the target go before `Host` (RFC
+/// 9112, 3.2.2).
 fn authority<B>(request: &hyper::Request<B>) -> &str {
     let target = request.uri().authority().map(Authority::as_str);
     let host = || request.headers().get(header::HOST)?.to_str().ok();
     target.or_else(host).unwrap_or_default()
 }
 
-/// The name without port, and without the dot that says that it is whole.
+/// The name without the port, and without the dot at the end of a fully qualified name.
 fn name(authority: &str) -> &str {
     let host = match authority.rsplit_once(':') {
         Some((host, _)) if !authority.ends_with(']') => host,
@@ -208,7 +211,8 @@ fn host_of(url: &PublicUrl) -> &str {
     )
 }
 
-/// Whether it is an address. No page has one that is not its own machine's.
+/// Whether the name is an address. An address cannot be made to resolve elsewhere, so it is always
+/// allowed.
 fn is_address(name: &str) -> bool {
     name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok()
 }

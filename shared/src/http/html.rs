@@ -1,7 +1,7 @@
 //! What the pages for people may load and do (Content Security Policy, level 3).
 //!
-//! A page runs the scripts that it was written with, and no other: the policy names each by its hash.
-//! So a text that gets into a page by mistake stays a text.
+//! A page runs only the scripts that it was written with: the policy names each by its hash. So the
+//! browser does not run a script that gets into a page by mistake.
 
 use std::fmt::Write as _;
 
@@ -12,20 +12,20 @@ use sha2::{Digest, Sha256};
 
 use crate::http::public_url::PublicUrl;
 
-/// What holds for every page: whatever is not allowed below is forbidden, and no other page shows it
-/// in a frame.
+/// The part of the policy that every page has. It forbids everything that the rest does not allow.
+/// No other page may show the page in a frame.
 const ALWAYS: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// No other site is told where its visitor comes from.
+/// A browser that follows a link on the page does not tell the other site where it came from.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
-/// The policy of a page that shows something and does nothing.
+/// The policy of a page without scripts.
 pub(crate) fn still(page: &str) -> HeaderValue {
     value(format!("{ALWAYS}; style-src{}", hashes(page, "style")))
 }
 
-/// The policy of the explorer: it sends requests to this service, and its elements have styles of
-/// their own, which no hash can name.
+/// The policy of the API explorer. The explorer sends requests to this service, and its elements
+/// have inline styles, which no hash can name.
 pub(crate) fn explorer(page: &str, public_url: Option<&PublicUrl>) -> HeaderValue {
     let public = public_url.map_or_else(String::new, |url| format!(" {}", url.origin()));
     let scripts = hashes(page, "script");
@@ -35,13 +35,13 @@ pub(crate) fn explorer(page: &str, public_url: Option<&PublicUrl>) -> HeaderValu
     ))
 }
 
-/// Adds a policy, and what goes with it, to an answer.
+/// Adds the policy and the other protecting headers of a page to an answer.
 pub(crate) fn protect(headers: &mut HeaderMap, policy: HeaderValue) {
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
 }
 
-/// The hashes of all elements of this name, as a policy has them.
+/// The hashes of all elements with this name, as a policy lists them.
 fn hashes(page: &str, name: &str) -> String {
     let (begin, end) = (format!("<{name}"), format!("</{name}"));
     let (mut hashes, mut rest) = (String::new(), page);
@@ -60,7 +60,7 @@ fn hashes(page: &str, name: &str) -> String {
     hashes
 }
 
-/// The policy as a header. A page whose policy could not be told may do nothing at all.
+/// The policy as a header. If it cannot be written, the page is allowed nothing.
 fn value(policy: String) -> HeaderValue {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(ALWAYS))
 }

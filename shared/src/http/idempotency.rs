@@ -1,7 +1,7 @@
-//! Idempotency keys of requests: one effect for one intent, however often the request is repeated.
+//! Idempotency keys: a request that a client repeats with the same key has its effect once.
 //!
-//! After the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of Stripe. What a store
-//! keeps of a key is in [`crate::store::claim`].
+//! The rules follow the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of
+//! Stripe. What a store keeps of a key is in [`crate::store::claim`].
 
 use poem::http::HeaderName;
 
@@ -15,12 +15,12 @@ use crate::store::claim::Once;
 
 /// Name of the header that carries a key.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// What a key looks like, bare or in quotes.
+/// The form of a key, bare or in quotes.
 pub const KEY_PATTERN: &str = r#"^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$"#;
 
 impl<T> Once<T> {
-    /// The value, and whether it is an answer of before: `Some(true)` then, as the header
-    /// `Idempotent-Replayed` has it.
+    /// The value, and the value of the header `Idempotent-Replayed`: `Some(true)` if an earlier
+    /// request had this answer.
     pub fn into_answer(self) -> Result<(T, Option<bool>), Problem> {
         match self {
             Self::Now(value) => Ok((value, None)),

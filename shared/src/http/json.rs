@@ -1,8 +1,8 @@
 //! JSON bodies.
 //!
-//! A request body is read field by field from its text, so that money is exact and every invalid
-//! field is reported, not only the first. The schema in the OpenAPI document stands beside it and
-//! tells the same.
+//! A request body is read field by field from its text. So amounts of money are exact, and the
+//! answer lists every invalid field, not only the first. Each type of body also writes its schema
+//! in the OpenAPI document: [`mod@schema`] describes what [`BodyFields`] reads.
 
 use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Request, RequestBody, Response};
@@ -23,9 +23,9 @@ pub use fields::BodyFields;
 use schema::ObjectSchema;
 
 const APPLICATION_JSON: &str = "application/json";
-/// Bytes that most bodies need at most.
+/// Bytes that are enough for most response bodies.
 const USUAL_BYTES: usize = 512;
-/// Headers that most answers have at most, those of every answer included.
+/// Number of headers that is enough for most answers, with the headers that every answer has.
 const USUAL_HEADERS: usize = 10;
 
 /// Media types of a merge patch (RFC 7396).
@@ -35,15 +35,16 @@ pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", APPLICATION_J
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
-/// What a request body reads into.
+/// A type that is read from a request body.
 pub trait FromFields: Sized + Send {
-    /// What it may be sent as.
+    /// Media types that the body may be sent as.
     const MEDIA_TYPES: &'static [&'static str] = &[APPLICATION_JSON];
 
-    /// Describes it in the OpenAPI document.
+    /// Describes the body in the OpenAPI document.
     fn schema() -> ObjectSchema;
 
-    /// Takes the fields it knows. `None` means that at least one was reported as invalid.
+    /// Takes the fields that this type knows. `None` means that at least one was reported as
+    /// invalid.
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self>;
 }
 
@@ -101,8 +102,8 @@ impl<T: Type> Payload for Json<T> {
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         let mut body = Vec::with_capacity(USUAL_BYTES);
-        // Only a map with keys that are no texts, or a failing `Serialize`, can fail: neither
-        // exists here.
+        // Writing fails only for a map whose keys are not texts, or if `Serialize` itself fails.
+        // The services have neither.
         let _ = serde_json::to_writer(&mut body, &self.0);
         let mut response = Response::from(body);
         let headers = response.headers_mut();
@@ -119,7 +120,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "What was asked for.",
+                description: "The requested data.",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

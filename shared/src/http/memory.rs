@@ -1,16 +1,19 @@
-//! What the clients of a process can make it keep in memory, all of them together, whatever they send
-//! and however little they read.
+//! The most memory that all clients together can make a process use, no matter what they send and
+//! how little they read. The test below compares it with the size of a container.
 //!
-//! - A connection has a buffer for what it reads (a head of [`MAX_HEAD_BYTES`], or a body of as much),
-//!   one for the head it writes, the beginning of its last head, and its task.
-//! - An answer lies in memory once. Its request keeps its place in `MAX_REQUESTS` until it is written,
-//!   so that there are no more answers than places.
-//! - A page of what live streams have missed, for a limited number of clients at once.
+//! - Each connection has its task and three buffers. One is for reading: a head of
+//!   [`MAX_HEAD_BYTES`], or a body of the same size. One is for the head of an answer, and one
+//!   keeps the beginning of the last head.
+//! - Each answer is in memory once. Its request keeps its permit until the answer is written, so
+//!   there are at most `MAX_REQUESTS` answers.
+//! - Each client of a live stream that was cut off may hold one page of missed changes. At most
+//!   [`MAX_HELD_PAGES`] clients do so at once.
 //!
-//! What the kernel keeps for a connection comes on top: [`MAX_UNSENT`] and one piece of [`MAX_PIECE`]
-//! for a client that does not read, and twice [`MAX_UNREAD`] for one that sends more than is
-//! read. The crowds of the system tests fill one of the three, on each connection. For all three
-//! on each connection, a container of this size has room for [`FILLED_CONNECTIONS`].
+//! The buffers of the kernel come on top. For a client that does not read, they hold [`MAX_UNSENT`]
+//! and one piece of [`MAX_PIECE`]. For a client that sends more than the service reads, they hold
+//! twice [`MAX_UNREAD`]. The crowds of the system tests fill one of the three buffers on each
+//! connection. If all three are full on each connection, a container has room for
+//! [`FILLED_CONNECTIONS`].
 
 use stack::memory::SERVICE_LIMIT;
 
@@ -21,19 +24,20 @@ use crate::http::sse::MAX_HELD_PAGES;
 
 /// The HTTP library's buffer for the head of an answer.
 const ANSWER_HEAD: usize = 8 * 1024;
-/// The task of a connection, what its request says, and what the allocator adds.
+/// The task of a connection, the headers of its request, and what the allocator adds.
 const TASK: usize = 4 * 1024;
-/// The process itself: its code, the clients of its stores, its documents.
+/// The process itself: its code, the Redis clients of its stores, its documents.
 const PROCESS: usize = 32 * 1024 * 1024;
 
-/// What one connection takes of the process.
+/// Memory of the process that one connection takes.
 const CONNECTION: usize = MAX_HEAD_BYTES + ANSWER_HEAD + KEPT_HEAD + TASK;
-/// What one connection takes of the kernel.
+/// Memory of the kernel that one connection takes.
 const BUFFERS: usize = MAX_UNSENT as usize + MAX_PIECE + MAX_UNREAD as usize * 2;
-/// How many connections fit of which all is filled, as docs/operations.md says. Each takes 88 KiB, as the help says.
+/// How many connections with full buffers fit into a container; docs/operations.md has the number.
+/// Each takes 88 KiB; the help of `MAX_CONNECTIONS` has that number.
 const FILLED_CONNECTIONS: usize = 1_600;
 
-/// Bytes that a process with these settings needs at most.
+/// Most bytes that a process with these settings needs.
 fn most(settings: &HttpSettings) -> usize {
     let answers = usize::from(settings.max_requests.get()) + MAX_HELD_PAGES;
     let connections = usize::from(settings.max_connections.get());

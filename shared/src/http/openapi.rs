@@ -1,4 +1,5 @@
-//! How the contract's own types stand in the OpenAPI documents, and the pages around them.
+//! The OpenAPI document of a service: the schemas of the contract's types, and the pages that serve
+//! the documents.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -143,8 +144,8 @@ fn identity(text: &str) -> &str {
     text
 }
 
-/// A time as its client meant it. In a query `+` is a space, and no time has a space before its offset:
-/// the client left the `+` there unescaped.
+/// Restores the `+` of a time in a query. A `+` that a client did not escape arrives as a space,
+/// and no time has a space before its offset.
 fn with_plus(text: &str) -> Cow<'_, str> {
     match text.rsplit_once(' ') {
         Some((time, offset)) if time.contains(':') => format!("{time}+{offset}").into(),
@@ -158,14 +159,14 @@ impl ToHeader for OrderId {
     }
 }
 
-/// What holds for every operation, for the description of an API.
+/// The part of an API's description that is true of every operation.
 pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. The \
     service answers 400 to a change with a condition that it cannot check: `If-Match`, \
     `If-None-Match` or `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every \
     answer, and travel with an order. A request id has 1 to 128 visible ASCII characters, without \
     quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
 
-/// Where the explorer's page asks a font host for its fonts; ours asks nobody.
+/// Beginning and end of the elements by which the explorer's page loads fonts from another host.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
 
 /// The OpenAPI document of an API.
@@ -173,7 +174,8 @@ pub fn document<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
     example::complete(&service.spec())
 }
 
-/// Says where clients see the API; unset, it is where its document is.
+/// Adds the public URL to the document. Without one, clients take the address of the document
+/// itself.
 pub fn at<A: OpenApi>(
     service: OpenApiService<A, ()>,
     public_url: Option<&PublicUrl>,
@@ -184,7 +186,7 @@ pub fn at<A: OpenApi>(
     }
 }
 
-/// The pages about an API: the explorer stands at `/docs`, the documents at `/openapi.json` and
+/// Adds the pages about an API: the explorer at `/docs`, and the documents at `/openapi.json` and
 /// `/asyncapi.yaml`.
 pub fn pages<A>(
     routes: Routes,
@@ -197,7 +199,7 @@ where
 {
     let service = Arc::new(service);
     let openapi = service.clone();
-    // The page is written when somebody asks for it, and its policy with it.
+    // The page and its policy are written when the first client asks for the page.
     let policy = Arc::new(OnceLock::new());
     let (told, public_url) = (policy.clone(), public_url.cloned());
     let write = move || {
@@ -229,7 +231,8 @@ fn explorer<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
     without_font_links(page.replacen(&service.spec(), &document(service), 1))
 }
 
-/// The explorer's page, without the links to a font host: it must work where there is no internet.
+/// The explorer's page, without the links to fonts: the page must work without access to the
+/// internet.
 fn without_font_links(mut page: String) -> String {
     let (begin, end) = FONT_LINK;
     while let Some(start) = page.find(begin) {

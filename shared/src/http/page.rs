@@ -1,4 +1,4 @@
-//! Pages of a list: a bare array, and a `Link` to the next page (RFC 8288).
+//! Pages of a list: each is a bare array, with a `Link` to the next page in a header (RFC 8288).
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -14,35 +14,35 @@ use serde_json::Value;
 use crate::base::digest::digest;
 use crate::http::problem::{INVALID_CURSOR, Problem};
 
-/// A list as a client asked for it: its path, and the parameters that choose and sort what is on
-/// it. A cursor belongs to one such list; in another it would mean a wrong place, or none.
+/// A list as a client asked for it: its path, and the parameters that choose and sort its items. A
+/// cursor belongs to one such list; in another list, its position would be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     path: String,
     parameters: Vec<(&'static str, String)>,
 }
 
-/// Items on a page.
+/// Most items on a page, as the client asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(usize);
 
-/// Items on a page when nothing is asked for.
-/// All that may be on one: a client that knows no `Link` sees as much as there can be.
+/// Items on a page if the client does not ask for a number. It is the largest page, so that a
+/// client which does not follow `Link` sees as much as possible.
 const DEFAULT_LIMIT: usize = MAX_LIMIT;
 /// Most items on a page.
 pub const MAX_LIMIT: usize = 100;
-/// Bytes of an answer, at most: a page of [`MAX_LIMIT`] things, each with the longest text, and what its
-/// buffer has grown beyond that.
+/// Most bytes of an answer in memory: a page of [`MAX_LIMIT`] items, each with the longest text,
+/// and the unused rest of its buffer.
 pub const MAX_ANSWER_BYTES: usize = 128 * 1024;
 
-/// Marks our cursors: what stands behind it may change.
+/// Beginning of a cursor: the version of its form. Another form gets another prefix.
 const CURSOR_PREFIX: &str = "c1.";
-/// Characters of a digest that tie a cursor to its list. They tell mistakes from cursors; nothing
-/// secret is behind them.
+/// Characters of the digest that ties a cursor to its list. The digest finds mistakes; it protects
+/// no secret.
 const TIE_LENGTH: usize = 8;
 
 impl Listing {
-    /// The list at `path`, whole.
+    /// The whole list at `path`.
     pub fn at(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -50,7 +50,7 @@ impl Listing {
         }
     }
 
-    /// Adds a parameter that chooses or sorts, where the client gave it.
+    /// Adds a parameter that chooses or sorts items, if the client gave it.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<impl Display>) -> Self {
         self.parameters
@@ -58,7 +58,7 @@ impl Listing {
         self
     }
 
-    /// Where the page begins: behind this position. Reads a cursor of the same list.
+    /// Reads a cursor of the same list. The page begins after the position in the cursor.
     pub fn position<P: FromStr>(&self, cursor: Option<&str>) -> Result<Option<P>, Problem> {
         let Some(cursor) = cursor else {
             return Ok(None);
@@ -77,7 +77,7 @@ impl Listing {
             .ok_or_else(|| Problem::new(&INVALID_CURSOR, detail))
     }
 
-    /// The value of `Link` while there is more behind the position `next`.
+    /// The value of `Link`, if there are more items after the position `next`.
     pub fn link(&self, limit: Limit, next: Option<impl Display>) -> Option<String> {
         let position = BASE64_URL_SAFE_NO_PAD.encode(next?.to_string());
         let mut query = Serializer::new(String::new());

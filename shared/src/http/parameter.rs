@@ -1,7 +1,12 @@
-//! Parameters of the path and of the query, as the framework describes and parses them, with these
-//! differences: one of the query is given at most once, because of two values one would be ignored;
-//! what is wrong with one is said for those who call the API; and those of the path come from our
-//! own [`crate::http::routes`]. Whatever is not declared, `declared` has refused before.
+//! Parameters of the path, of the query and of headers.
+//!
+//! They are described and parsed as in the framework, with three differences. A query parameter is
+//! refused if it is given twice, because one of the two values would be ignored. The texts of
+//! errors are written for clients of the API. The parameters of the path come from
+//! [`crate::http::routes`].
+//!
+//! Before a parameter is read, `declared` has refused all parameters that the operation does not
+//! declare.
 
 use std::sync::Arc;
 
@@ -15,7 +20,7 @@ use serde_json::Value;
 use crate::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
 use crate::http::scope::RequestScope;
 
-/// A parameter of the path: an id. Nothing exists under a text that is not an id.
+/// A parameter of the path: an id. A text that is not an id is answered like an unknown id.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 
@@ -23,12 +28,12 @@ pub struct Path<T>(pub T);
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
-/// What the framework calls the parameters of a path, with their number behind it.
+/// The framework calls the parameters of a path by this name and their number.
 const NUMBERED: &str = "param";
-/// What the framework writes around a message of ours.
+/// The texts that the framework writes before, between and after the parts of a message of ours.
 const WRAPPING: (&str, &str, &str) = ("failed to parse \"", "\": ", " (occurred while parsing ");
 
-/// What the framework is told of a parameter of this place, whose value is a `T`.
+/// Describes a parameter at this place, with a value of type `T`, to the framework.
 macro_rules! described {
     ($place:ident) => {
         const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
@@ -55,9 +60,11 @@ macro_rules! described {
     };
 }
 
-/// Makes a type a parameter that stands in a header, and may be missing: `read` reads it, and the
-/// document describes it as that other type. What the framework has for headers takes a value that
-/// is no text for none, and of two values the first.
+/// Makes a type an optional parameter in a header. Its function `read` reads the header, and the
+/// document describes the parameter as the other type.
+///
+/// The framework's own headers are too lenient: an unreadable value counts as a missing one, and of
+/// two values the first counts.
 macro_rules! header_parameter {
     ($($header:ty: $described:ty),*) => {$(
         impl<'a> ::poem_openapi::ApiExtractor<'a> for $header {
@@ -109,7 +116,7 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
             let text = request
                 .data::<Arc<RequestScope>>()?
                 .parameter(request.uri().path(), number)?;
-            // Ids need no escapes, which some write all the same.
+            // An id needs no escapes, but some clients write them.
             let escaped = text.contains('%');
             if escaped {
                 percent_decode_str(text).decode_utf8().ok()
@@ -154,8 +161,8 @@ pub(crate) fn invalid(name: &str, reason: &str) -> Problem {
     Problem::new(&INVALID_PARAMETER, format!("{name}: {}", plain(reason)))
 }
 
-/// The problem of a parameter that must be there and is not. What is wrong with an empty value tells
-/// what a right one looks like.
+/// The problem of a missing parameter. The error of an empty value says what a right value looks
+/// like.
 fn missing<T: ParseFromParameter>(name: &str) -> Problem {
     match T::parse_from_parameter("") {
         Ok(_) => invalid(name, "must be given"),
@@ -166,7 +173,8 @@ fn missing<T: ParseFromParameter>(name: &str) -> Problem {
     }
 }
 
-/// What is wrong with a value that is no `T`. For the types of the framework, their schema knows.
+/// What a value of type `T` must look like. The schema says it for the types of the framework, and
+/// the message for types of ours.
 fn fault<T: Type>(message: &str) -> String {
     let schema = Registry::new().create_fake_schema::<T>();
     let words: Vec<&str> = schema.enum_items.iter().filter_map(Value::as_str).collect();
@@ -177,7 +185,7 @@ fn fault<T: Type>(message: &str) -> String {
     }
 }
 
-/// A message of ours, without what the framework writes around it.
+/// A message of ours, without the texts that the framework adds.
 fn plain(reason: &str) -> &str {
     let (begin, middle, end) = WRAPPING;
     let inner = reason

@@ -1,4 +1,5 @@
-//! The other end of a connection.
+//! The peer: the client at the other end of a connection, and what the service knows about the
+//! connection.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -19,24 +20,24 @@ pub(crate) use waits::{Waits, moment};
 use crate::http::admission::{ConnectionTimer, Held, Untaken};
 use crate::http::scope::RequestScope;
 
-/// The other end of a connection.
+/// The client at the other end of a connection, and the state of the connection.
 #[derive(Debug)]
 pub struct Peer {
-    /// The address it calls.
+    /// The address of this server that the client called.
     pub local: SocketAddr,
-    /// The address it calls from.
+    /// The address of the client.
     pub remote: SocketAddr,
-    /// Ends what takes too long.
+    /// Ends a body or a handler that takes too long.
     pub(crate) timer: ConnectionTimer,
-    /// How far its request has come.
+    /// How far the present request has come.
     pub(crate) progress: Progress,
-    /// The permit of its request, while the answer is on its way.
+    /// The permit of the answered request, while the answer is on its way.
     pub(crate) held: Held,
-    /// What the clients of its network do not take.
+    /// The answers that the clients of the same network do not read.
     pub(crate) untaken: Arc<Untaken>,
-    /// Since when it is waited for.
+    /// Since when the connection waits for its client.
     pub(crate) waits: Waits,
-    /// Whether it is beyond the limit of connections, and may only ask probes.
+    /// Whether the connection is beyond the limit, so that only probes are answered on it.
     pub(crate) only_probes: bool,
 }
 
@@ -62,15 +63,15 @@ impl Peer {
         }
     }
 
-    /// Takes up what the client has sent. It does not come back where the connection is being closed
-    /// for another one.
+    /// Ends the wait for the client, because something has arrived. If the connection is being
+    /// closed to make room for another, this never returns, and the task is aborted.
     pub(crate) async fn take_up(&self) {
         if !self.waits.end() {
             pending::<()>().await;
         }
     }
 
-    /// A request as handlers see it.
+    /// The request as handlers see it.
     pub(crate) fn request(
         &self,
         head: request::Parts,

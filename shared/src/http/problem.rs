@@ -1,5 +1,5 @@
-//! Errors as clients see them: RFC 9457 `application/problem+json`, the same shape for every one of
-//! them.
+//! Problems: errors as clients see them. All have the same shape, `application/problem+json` (RFC
+//! 9457).
 
 use std::fmt;
 use std::time::Duration;
@@ -40,21 +40,21 @@ pub struct Problem {
     accept_encoding: Option<&'static str>,
 }
 
-/// One field that is wrong.
+/// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
 #[oai(example)]
 pub struct FieldError {
     /// JSON pointer to the field, such as `#/price`.
     pub pointer: String,
-    /// What is wrong with it.
+    /// What is wrong with the field.
     pub detail: String,
 }
 
-/// A problem as it stands in the body.
+/// A problem as the body of an answer.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Problem", skip_serializing_if_is_none, example)]
 pub struct ProblemBody {
-    /// The kind of problem: `/problems/{slug}`, behind the public URL if there is one, is a page about it.
+    /// Address of a page about the kind: `/problems/{slug}`, under the public URL if there is one.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
@@ -64,23 +64,23 @@ pub struct ProblemBody {
     status: u16,
     /// What happened this time.
     detail: String,
-    /// The path that was asked for; of a long one, the beginning.
+    /// The path of the request. A long path is cut.
     instance: String,
     /// Quote this when asking for help.
     request_id: String,
-    /// The fields that are wrong, where that is the problem: at most 50. `detail` says how many more
+    /// The invalid fields, if that is the problem: at most 50. `detail` says how many more
     /// there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
 }
 
-/// Most bytes of the path of a request that its answer repeats. Each path that there is, is shorter.
+/// Most bytes of the path of a request that its answer repeats. Each path of the API is shorter.
 const MAX_PATH_BYTES: usize = 500;
-/// What a client is asked to wait when a store is away, in whole seconds.
+/// `Retry-After` of an answer when a store is not available, in whole seconds.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Problem {
-    /// A problem of this kind; `detail` tells what happened this time.
+    /// A problem of this kind; `detail` says what happened this time.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
         let (detail, errors) = (detail.into(), Vec::new());
         Self {
@@ -92,7 +92,8 @@ impl Problem {
         }
     }
 
-    /// Fields that are invalid: these, and this number of `more`.
+    /// The problem of a body with invalid fields: those in `errors`, and as many others as `more`
+    /// says.
     pub fn invalid_fields(errors: Vec<FieldError>, more: usize) -> Self {
         let listed = errors.len();
         let detail = match (listed, more) {
@@ -118,7 +119,7 @@ impl Problem {
         }
     }
 
-    /// Adds `Accept-Encoding`: the content coding that the body should have had.
+    /// Adds `Accept-Encoding`: the content coding that the body of the request should have.
     #[must_use]
     pub fn accept_encoding(self, coding: &'static str) -> Self {
         Self {
@@ -127,12 +128,12 @@ impl Problem {
         }
     }
 
-    /// Its kind.
+    /// The kind of the problem.
     pub fn kind(&self) -> &'static Kind {
         self.kind
     }
 
-    /// The answer to a request for `path`, with references as clients see them.
+    /// The answer to a request for `path`. Its references begin with the public URL.
     pub fn respond(self, public_url: Option<&PublicUrl>, path: &str, request_id: &str) -> Response {
         let Self {
             kind,
@@ -147,7 +148,7 @@ impl Problem {
             .into_response();
         let headers = response.headers_mut();
         if let Some(wait) = retry_after {
-            // Rounded up: a client that waits so long has waited long enough.
+            // Rounded up, so that a client which waits for this time has waited long enough.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, seconds.max(1).into());
         }
@@ -157,7 +158,7 @@ impl Problem {
         response
     }
 
-    /// The body of that answer.
+    /// The body of the answer to a request for `path`.
     pub(crate) fn body(
         self,
         public_url: Option<&PublicUrl>,
@@ -186,7 +187,7 @@ impl Problem {
 
 impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
-        // The log of the store says why, once and not for each request.
+        // The store logs the reason once, so it is not logged for each request.
         if error.did_nothing() {
             return Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
                 .retry_after(RETRY_AFTER);
@@ -228,7 +229,7 @@ impl ResponseError for Problem {
     }
 }
 
-/// Documents that every operation may answer a problem.
+/// States in the OpenAPI document that every operation may answer with a problem.
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         let content = MetaMediaType {

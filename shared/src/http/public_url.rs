@@ -1,7 +1,7 @@
-//! Where clients see the API, which may be behind a proxy and under a path of its own.
+//! The URL under which clients see the API. It may be that of a proxy, with a path of its own.
 //!
-//! Handlers name paths as this process has them. Where there is a public URL, each of them is told with it,
-//! because a client would look for a bare path outside the path of the proxy.
+//! Handlers write paths as this process has them. If there is a public URL, it is put before each
+//! path in an answer. Otherwise the client of a proxy would look for the path in the wrong place.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use crate::base::config::Explain;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
-/// The text is no such URL.
+/// The text is not a public URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a URL such as https://shop.example/payments, without user, query and fragment")]
 pub struct InvalidPublicUrl;
@@ -27,7 +27,7 @@ impl PublicUrl {
         &self.0
     }
 
-    /// Its origin, as browsers write it.
+    /// The origin of the URL, as browsers write it.
     pub(crate) fn origin(&self) -> &str {
         let start = self.0.find("://").map_or(0, |colon| colon + "://".len());
         self.0[start..]
@@ -35,7 +35,7 @@ impl PublicUrl {
             .map_or(self.as_str(), |slash| &self.0[..start + slash])
     }
 
-    /// Tells the paths in the headers of an answer as clients see them.
+    /// Puts the public URL before the paths in `Location` and `Link` of an answer.
     pub(crate) fn complete(&self, headers: &mut HeaderMap) {
         for (name, opening) in [(LOCATION, ""), (LINK, "<")] {
             let path = headers

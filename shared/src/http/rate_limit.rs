@@ -1,4 +1,5 @@
-//! How often one client address may ask (the IETF draft "`RateLimit` header fields for HTTP").
+//! Limits the requests of one client address in a time. Answers carry the headers of the IETF draft
+//! "`RateLimit` header fields for HTTP".
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -29,12 +30,12 @@ pub struct RateLimit {
     clock: DefaultClock,
 }
 
-/// Where an address stands after one more request.
+/// The quota of an address, after one more request.
 #[derive(Debug)]
 pub struct Quota {
     rate: Rate,
     remaining: u32,
-    /// How long it has to wait, if this request was one too many.
+    /// How long the client has to wait, if this request was one too many.
     wait: Option<Duration>,
 }
 
@@ -45,15 +46,16 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const MIN_WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_hours(1);
-/// Most requests in a window: more than a process can answer in the shortest one.
+/// Most requests in a window: more than a process can answer in the shortest window.
 const MAX_RATE: u32 = 1_000_000;
-/// Addresses that are remembered at once.
+/// Most addresses whose requests are counted at once.
 const MAX_ADDRESSES: usize = 65_536;
-/// A customer of an IPv6 provider has at least this many bits of address for themselves.
+/// One customer of an IPv6 provider has addresses that differ in at least this many bits, so the
+/// limit ignores these bits.
 const IPV6_HOST_BITS: u32 = 64;
 
 impl RateLimit {
-    /// A limit that nobody has used yet.
+    /// A limit against which no request was counted yet.
     pub fn new(rate: Rate) -> Self {
         let limiter = ArcSwap::from_pointee(rate.limiter());
         Self {
@@ -80,8 +82,9 @@ impl RateLimit {
         }
     }
 
-    /// Forgets addresses that have their whole quota again. Where that is not enough, everybody
-    /// begins anew: memory is bounded, and nobody is refused for what others do.
+    /// Forgets addresses that have their whole quota again. If half of [`MAX_ADDRESSES`] or more
+    /// remain, forgets them all: each begins with a whole quota. So memory is bounded, and no
+    /// client is refused for the requests of others.
     fn forget(&self, limiter: &Limiter) {
         limiter.retain_recent();
         if limiter.len() >= MAX_ADDRESSES / 2 {
@@ -91,7 +94,7 @@ impl RateLimit {
 }
 
 impl Quota {
-    /// The refusal, where this request was one too many.
+    /// The refusal, if this request was one too many.
     pub fn refusal(&self) -> Option<Problem> {
         let Rate { requests, window } = self.rate;
         let detail = format!("the limit is {requests} requests in {} s", window.as_secs());
@@ -99,11 +102,11 @@ impl Quota {
             .map(|wait| Problem::new(&RATE_LIMITED, detail).retry_after(wait))
     }
 
-    /// Tells the client where it stands.
+    /// Adds the `RateLimit` headers to an answer.
     pub fn finish(&self, headers: &mut HeaderMap) {
         let Rate { requests, window } = self.rate;
         let used = requests.get() - self.remaining.min(requests.get());
-        // When the whole quota will be there again.
+        // The time until the client has its whole quota again.
         let reset = window.mul_f64(f64::from(used) / f64::from(requests.get()));
         let reset = whole_seconds(reset);
         let policy = format!("\"default\";q={requests};w={}", window.as_secs());
@@ -118,7 +121,7 @@ impl Quota {
 
 impl Rate {
     fn limiter(self) -> Limiter {
-        // Only a period of zero has no quota, and a window is longer than its requests are many.
+        // `with_period` fails only for a period of zero. The shortest is 1 s / 1,000,000 = 1 µs.
         let quota = governor::Quota::with_period(self.window / self.requests.get())
             .unwrap_or_else(|| governor::Quota::per_second(self.requests))
             .allow_burst(self.requests);
@@ -143,7 +146,8 @@ impl FromStr for Rate {
     }
 }
 
-/// Whom an address belongs to.
+/// The network of an address: an IPv4 address itself, or the first 64 bits of an IPv6 address. All
+/// clients in one network count as one.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -153,7 +157,8 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Rounded up, so that a client that waits that long has waited long enough.
+/// The time in whole seconds, rounded up, so that a client which waits for it has waited long
+/// enough.
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

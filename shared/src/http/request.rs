@@ -1,5 +1,7 @@
-//! What every request goes through before and after its handler: an id, a trace, limits, one shape
-//! for errors, one line in the log.
+//! What happens to every request before and after its handler.
+//!
+//! Before the handler, [`Gate`] gives a request its id and its trace, and applies the limits. After
+//! the handler, it gives all errors the same shape and writes one line in the log.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,10 +33,10 @@ pub use crate::http::scope::{RequestScope, TRACEPARENT, X_REQUEST_ID};
 pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;
 
-/// Paths that are always answered, and of which no log is full.
+/// Paths that are answered even when all permits are taken, and are logged at level `debug` only.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
 
-/// The way to the endpoints, and back. Answers every request, errors included.
+/// Stands between the connections and the endpoints. Answers every request, errors included.
 pub struct Gate {
     routes: Routes,
     origins: Origins,
@@ -46,7 +48,7 @@ pub struct Gate {
     require_idempotency_key: bool,
 }
 
-/// What was asked for.
+/// What a request asks for.
 struct Target<'a> {
     method: Method,
     uri: Uri,
@@ -54,7 +56,7 @@ struct Target<'a> {
 }
 
 impl Gate {
-    /// The way to these routes.
+    /// A gate in front of these routes.
     pub fn new(routes: Routes, settings: &HttpSettings) -> Self {
         Self {
             exposed_headers: cors::exposed(routes.exposed()),
@@ -72,12 +74,13 @@ impl Gate {
         }
     }
 
-    /// The permits of its requests.
+    /// The permits for requests.
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Answers a request of `peer`, who holds its permit until the answer is written.
+    /// Answers a request of `peer`. `peer` holds the permit of the request until the answer is
+    /// written.
     pub async fn answer(&self, mut request: hyper::Request<Incoming>, peer: &Peer) -> Response {
         let started = Instant::now();
         if let Some(normal) = target::normalised(request.uri()) {
@@ -150,7 +153,7 @@ impl Gate {
             self.admission.enter(&scope.slot)?;
         }
         let answer = routes::call(target.endpoint, peer.request(head, body, scope));
-        // A panic was logged where it happened; the client gets an answer all the same.
+        // The panic is logged where it happens. The client still gets an answer.
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match scope.slot.run(answer, &peer.timer).await? {
             Ok(Ok(response)) => Ok(response),
@@ -159,15 +162,16 @@ impl Gate {
         }
     }
 
-    /// Counts a request against the quota of its client, where there is one. What a browser asks by
-    /// itself before a request is no request of the client: refused, it would hide the reason.
+    /// Counts a request against the quota of its client, if there is a rate limit. Probes do not
+    /// count. Nor does `OPTIONS`, which a browser sends before the request of a page: a refused
+    /// preflight would hide the reason from the page.
     fn count(&self, peer: &Peer, target: &Target<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;
         let counts = !target.is_probe() && target.method != Method::OPTIONS;
         counts.then(|| limit.count(peer.remote.ip()))
     }
 
-    /// Refuses a request that must have an idempotency key and has none.
+    /// Refuses a request without an idempotency key if `REQUIRE_IDEMPOTENCY_KEY` demands one.
     fn demand_key(&self, has_key: bool, target: &Target<'_>) -> Result<(), Problem> {
         let demanded = self.require_idempotency_key
             && target.method == Method::POST
@@ -187,25 +191,26 @@ impl Target<'_> {
         PROBES.contains(&self.uri.path())
     }
 
-    /// The refusal of what is no probe on a connection that may only ask probes.
+    /// The refusal of anything but a probe, on a connection that is for probes only.
     fn beyond_limit(&self, peer: &Peer) -> Option<Problem> {
         (peer.only_probes && !self.is_probe()).then(|| {
-            let detail = "this process, or your address, has as many connections with requests under \
-                way as it may have; beyond them only /livez, /readyz and /version are answered";
+            let detail = "this process, or your address, has all the connections with requests under \
+                way that it may have; on any other, only /livez, /readyz and /version are answered";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })
     }
 
-    /// The refusal of what is no probe, while clients of the same network do not take their answers.
+    /// The refusal of anything but a probe, while clients of the same network leave too many
+    /// answers unread.
     fn beyond_share(&self, peer: &Peer) -> Option<Problem> {
         (peer.untaken.is_full() && !self.is_probe()).then(|| {
-            let detail = "clients of your address do not read the answers to as many requests as one \
-                address may have under way: read them, or close their connections";
+            let detail = "clients of your address leave as many answers unread as one address may \
+                have requests under way: read the answers, or close the connections";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })
     }
 
-    /// The answer to a request that was not understood, or could not be fulfilled.
+    /// The answer to a request that ended in a problem.
     fn refuse(
         &self,
         problem: Problem,
@@ -218,7 +223,7 @@ impl Target<'_> {
             return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
-            // Every path that exists may be asked what it allows.
+            // OPTIONS works on every path that exists: the answer is its `Allow` header.
             StatusCode::NO_CONTENT.into_response()
         } else {
             respond()
@@ -234,7 +239,7 @@ impl Target<'_> {
 /// Probes are silent.
 fn log(target: &Target<'_>, status: StatusCode, took: Duration, context: &RequestContext) {
     let (method, path) = (&target.method, target.uri.path());
-    // Microseconds are as far as anybody looks.
+    // Milliseconds with three decimals: a microsecond is precise enough for a log.
     let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let (status, request_id) = (status.as_u16(), context.request_id.as_str());
     let trace_id = context.traceparent.trace_id();

@@ -1,8 +1,8 @@
-//! Which endpoint answers which path, and which methods a path has.
+//! The router: which endpoint answers a path, and which methods a path has.
 //!
-//! The framework's own router copies a path and each of its parameters, parses the address anew for
-//! every nested part, and wraps each step in a future of its own. This one walks down a tree and
-//! hands the request to the endpoint of the operation.
+//! The framework's own router copies a path and each of its parameters. It parses the address again
+//! for every nested part, and wraps each step in a future of its own. This router walks down a tree
+//! of path segments and hands the request to the endpoint of the operation.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -18,20 +18,19 @@ use poem_openapi::OpenApi;
 use crate::http::declared::Declared;
 use crate::http::problem::{self, Kind};
 
-/// The paths of a process.
+/// The paths of a process, and their endpoints.
 #[derive(Default)]
 pub struct Routes {
     root: Node,
-    /// What there is at no path in particular: `OPTIONS *` asks which methods the process knows at
-    /// all (RFC 9110, 9.3.7).
+    /// Answers `OPTIONS *`, which asks for the methods of all paths together (RFC 9110, 9.3.7).
     everywhere: Endpoint,
-    /// The kinds of problems that only this service answers.
+    /// The kinds of problems that only this service has.
     problems: Vec<&'static Kind>,
-    /// The headers of answers that only this service has, and that pages of other origins may read.
+    /// The headers that only this service answers with, and that pages of other origins may read.
     exposed: Vec<&'static str>,
 }
 
-/// A part of the paths: what goes on with which segment.
+/// A node of the tree: the paths that begin with the same segments, by their next segment.
 #[derive(Default)]
 struct Node {
     literals: Vec<(String, Node)>,
@@ -39,32 +38,32 @@ struct Node {
     endpoint: Option<Endpoint>,
 }
 
-/// What there is at a path.
+/// The operations at a path.
 pub(crate) struct Endpoint {
     operations: Vec<Operation>,
     allow: HeaderValue,
-    /// How long an answer may be kept, where its handler says nothing.
+    /// `Cache-Control` of an answer whose handler sets none.
     pub(crate) caching: HeaderValue,
     /// Which segments of the path are parameters.
     pub(crate) parameters: Arc<[usize]>,
 }
 
-/// What a method does at a path.
+/// An operation: one method at a path.
 struct Operation {
     method: Method,
     handler: BoxEndpoint<'static>,
-    /// What it takes. A page has no such thing.
+    /// The parameters that the operation takes. `None` for a page: it takes any.
     declared: Option<Declared>,
 }
 
-/// What an endpoint is about to answer.
+/// The answer of an endpoint, to be awaited.
 pub(crate) type Answer<'a> = BoxFuture<'a, poem::Result<Response>>;
 
-/// Nothing may be kept.
+/// `Cache-Control` of an answer that no cache may keep.
 pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Routes {
-    /// Adds the operations of an API.
+    /// Adds the operations of an API. `caching` is the `Cache-Control` of their answers.
     #[must_use]
     pub fn api<A: OpenApi>(mut self, api: A, caching: &HeaderValue) -> Self {
         let mut endpoints = HashMap::new();
@@ -107,21 +106,22 @@ impl Routes {
         self.count_methods()
     }
 
-    /// Adds kinds of problems that this service answers beside those of [`problem`].
+    /// Adds the kinds of problems that only this service has. [`problem`] has those of every
+    /// service.
     #[must_use]
     pub fn problems(mut self, kinds: &[&'static Kind]) -> Self {
         self.problems.extend(kinds);
         self
     }
 
-    /// Adds a header that this service answers, and that pages of other origins may read.
+    /// Adds a header of answers that pages of other origins may read.
     #[must_use]
     pub fn expose(mut self, header: &'static str) -> Self {
         self.exposed.push(header);
         self
     }
 
-    /// The kinds of problems that this service answers.
+    /// All kinds of problems that this service may answer with.
     pub(crate) fn kinds(&self) -> Arc<[&'static Kind]> {
         problem::KINDS
             .iter()
@@ -130,12 +130,12 @@ impl Routes {
             .collect()
     }
 
-    /// The headers that this service adds to those which pages may read.
+    /// The headers that were added with [`Routes::expose`].
     pub(crate) fn exposed(&self) -> &[&'static str] {
         &self.exposed
     }
 
-    /// What there is at the path of a request. A segment that is named goes before a parameter.
+    /// Finds the endpoint at the path of a request. A literal segment goes before a parameter.
     pub(crate) fn find(&self, path: &str) -> Option<&Endpoint> {
         match path.strip_prefix('/') {
             Some(path) => self.root.find(path),
@@ -150,7 +150,8 @@ impl Routes {
         self
     }
 
-    /// The endpoint at a path, whose parameters are written `:id`, or `{id}` as documents have it.
+    /// The endpoint at a path, made if need be. A parameter is written `:id`, or `{id}` as in
+    /// documents.
     fn endpoint(&mut self, path: &str) -> &mut Endpoint {
         let (mut node, mut parameters) = (&mut self.root, Vec::new());
         for (index, segment) in path.split('/').enumerate().skip(1) {
@@ -208,7 +209,7 @@ impl Node {
 }
 
 impl Endpoint {
-    /// Whether it has this method.
+    /// Whether the path has this method.
     pub(crate) fn has(&self, method: &Method) -> bool {
         self.operation(method).is_some()
     }
@@ -238,7 +239,7 @@ impl Endpoint {
 }
 
 impl Operation {
-    /// Hands over a request, if it asks for nothing that the operation does not take.
+    /// Hands a request to the handler. Refuses a parameter that the operation does not take.
     fn call(&self, request: Request) -> Answer<'_> {
         match self
             .declared

@@ -1,4 +1,4 @@
-//! One request under way: who asks, and what a handler may know about that.
+//! The scope of one request: what a handler may know about the request beside its body.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,14 +10,14 @@ use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 use crate::http::admission::Slot;
 use crate::http::routes::Endpoint;
 
-/// One request under way. Handlers are given it as `Data<&Arc<RequestScope>>`.
+/// The scope of one request. Handlers receive it as `Data<&Arc<RequestScope>>`.
 #[derive(Debug)]
 pub struct RequestScope {
-    /// Who asks.
+    /// The id and the trace of the request.
     pub context: RequestContext,
     /// The permit of the request, and its deadline.
     pub slot: Slot,
-    /// Which segments of its path are parameters.
+    /// Which segments of the path are parameters.
     parameters: Arc<[usize]>,
 }
 
@@ -25,11 +25,11 @@ pub struct RequestScope {
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Name of the header that carries the trace.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// Bytes of a header that is replaced which the log shows.
+/// Most bytes that the log shows of a header that was replaced.
 const MAX_LOGGED: usize = 200;
 
 impl RequestScope {
-    /// A request, and what there is at its path.
+    /// The scope of a request to `endpoint`.
     pub(crate) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
         Self {
             context: read_context(request.headers()),
@@ -38,12 +38,13 @@ impl RequestScope {
         }
     }
 
-    /// A parameter of the path, as it stands there: the first one has the number 0.
+    /// A parameter as it stands in the path, with its escapes. The first parameter has the number
+    /// 0.
     pub(crate) fn parameter<'a>(&self, path: &'a str, number: usize) -> Option<&'a str> {
         path.split('/').nth(*self.parameters.get(number)?)
     }
 
-    /// What an answer tells about its request.
+    /// Adds the id and the trace of the request to the headers of its answer.
     pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let RequestContext {
             request_id,
@@ -64,7 +65,8 @@ impl RequestScope {
     }
 }
 
-/// The context in the headers of a request. What they do not say is made here.
+/// Reads the id and the trace from the headers of a request. Makes new ones if the headers have
+/// none.
 pub(crate) fn read_context(headers: &HeaderMap) -> RequestContext {
     RequestContext {
         request_id: given(headers, &X_REQUEST_ID, RequestId::mint),
@@ -72,8 +74,8 @@ pub(crate) fn read_context(headers: &HeaderMap) -> RequestContext {
     }
 }
 
-/// What a client says in a header, once. Something else there keeps no request from its answer: it
-/// is replaced, the answer tells by what, and the log tells what it was.
+/// The value that a client gives in a header. An invalid value, or two values, do not fail the
+/// request: the value is replaced by a new one. The answer has the new value, and the log has both.
 fn given<T: FromStr + Display>(headers: &HeaderMap, name: &HeaderName, mint: fn() -> T) -> T {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else {

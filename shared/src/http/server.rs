@@ -1,8 +1,8 @@
-//! Accepting HTTP connections.
+//! The server: it accepts HTTP connections and gives each a task of its own.
 //!
-//! The framework's own server waits for ever for the rest of a half-sent request, has no limit on
-//! connections and spins when descriptors run out. This loop has none of that, and serves the same
-//! endpoints.
+//! The framework's own server has three faults. It waits for ever for the rest of a half-sent
+//! request. It has no limit on connections. It spins when file descriptors run out. This server
+//! replaces it, and serves the same endpoints.
 
 use std::future::Future;
 use std::io;
@@ -43,39 +43,41 @@ use crate::http::server::connection::Attendant;
 use crate::http::server::connection_limit::ConnectionLimit;
 use crate::http::settings::HttpSettings;
 
-/// Bytes of a request head.
+/// Most bytes of a request head.
 pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Bytes of answers that the kernel keeps for a connection and has not sent, because its client does
-/// not read. What is on its way to a client that reads does not count, so that nothing is slower.
+/// Most unsent bytes of answers that the kernel keeps for a connection whose client does not read.
+/// Bytes that were sent and not yet confirmed do not count, so the limit slows no client that
+/// reads.
 #[cfg(target_os = "linux")]
 pub(super) const MAX_UNSENT: u32 = 8 * 1024;
-/// Bytes of requests that the kernel keeps for a connection, because the service does not read them yet.
-/// It takes as much again for what it has to remember beside them.
+/// Most bytes of requests that the kernel keeps for a connection until the service reads them.
+/// The kernel doubles the number, to have room for its own bookkeeping.
 pub(super) const MAX_UNREAD: u32 = 16 * 1024;
-/// Connections that wait to be accepted.
+/// Most connections that wait in the kernel to be accepted.
 const BACKLOG: u32 = 1024;
-/// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
+/// Pause after a failed accept. When file descriptors run out, trying again at once would only use
+/// up the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a process says about itself.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct About {
-    /// The service.
+    /// Name of the service.
     pub service: &'static str,
-    /// Its version.
+    /// Version of the service.
     pub version: &'static str,
-    /// The commit it was built from.
+    /// The commit that the service was built from.
     pub commit: &'static str,
-    /// Which of its processes this is.
+    /// Which process of the service this is.
     pub process: &'static str,
 }
 
-/// The kinds of problems that have a page here.
+/// The kinds of problems that have a page under `/problems/`.
 #[derive(Clone)]
 struct Kinds(Arc<[&'static Kind]>);
 
-/// Listens with limits that each connection inherits. They are set first: a connection that comes
-/// before them has none.
+/// Opens the listener. Each connection inherits its limits, so they are set before it listens: a
+/// connection that came earlier would have no limits.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
@@ -90,8 +92,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `routes` until the process is to stop, and for the drain delay after that, so that clients
-/// and balancers notice first. Then finishes the requests that are under way.
+/// Serves `routes` until the process is told to stop, and for the drain delay after that. In this
+/// time clients and load balancers notice that the process is leaving. Then the server finishes the
+/// requests under way, for at most [`DRAIN_LIMIT`].
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -109,7 +112,7 @@ pub async fn serve(
     let attendant = Arc::new(Attendant::new(gate, &settings, shutdown.clone()));
     tracing::info!(%address, "listening");
     while let Some((stream, remote)) = accept(&listener, &mut end).await {
-        // Without a permit it is closed.
+        // Without a permit, the connection is closed here.
         let Some((peer, permit)) = limit.enter(address, remote) else {
             continue;
         };
@@ -134,7 +137,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Routes that every process has: probes, what it is, and the pages about problems.
+/// Adds the routes of every process: the probes, `/version`, and a page about each kind of problem.
 pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes {
     let kinds = Kinds(routes.kinds());
     routes
@@ -144,7 +147,7 @@ pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes 
         .page("/problems/:slug", problem_page.data(kinds))
 }
 
-/// The next connection, or `None` when the process is to stop.
+/// Accepts the next connection. `None` once `end` is over.
 async fn accept(
     listener: &TcpListener,
     end: &mut (impl Future<Output = ()> + Unpin),
@@ -156,8 +159,8 @@ async fn accept(
         };
         match accepted {
             Ok((stream, remote)) => {
-                // A small answer must not wait for the next one. If this fails the connection is
-                // gone already.
+                // Without Nagle's algorithm a small answer is sent at once. If this fails, the
+                // connection is gone already.
                 let _ = stream.set_nodelay(true);
                 return Some((stream, remote));
             }

@@ -1,4 +1,4 @@
-//! What a process is told about its HTTP side.
+//! The settings of the HTTP side of a process.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -12,26 +12,26 @@ use crate::http::rate_limit::Rate;
 /// How HTTP is served.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Connections at once; beyond them the one that has been idle longest is closed. Read from
-    /// `MAX_CONNECTIONS`.
+    /// Most connections at once. For one more, the server closes the connection that has been idle
+    /// longest. Read from `MAX_CONNECTIONS`.
     pub max_connections: NonZeroU16,
     /// Most connections of one address. Read from `MAX_CONNECTIONS_PER_ADDRESS`.
     pub max_connections_per_address: Option<NonZeroU16>,
-    /// Requests in handlers at once; more are refused. Read from `MAX_REQUESTS`.
+    /// Most requests under way at once; the service refuses more. Read from `MAX_REQUESTS`.
     pub max_requests: NonZeroU16,
-    /// How long a request head may take to arrive. Read from `HEADER_TIMEOUT`.
+    /// Longest time for the head of a request to arrive. Read from `HEADER_TIMEOUT`.
     pub header_timeout: Duration,
-    /// How long a connection may wait for its next request. Read from `KEEP_ALIVE_TIMEOUT`.
+    /// Longest time that a connection waits for its next request. Read from `KEEP_ALIVE_TIMEOUT`.
     pub keep_alive_timeout: Duration,
-    /// How long requests are still taken once the process is to stop. Read from `DRAIN_DELAY`.
+    /// How long the process still takes requests after it is told to stop. Read from `DRAIN_DELAY`.
     pub drain_delay: Duration,
-    /// By which names the service may be called. Read from `ALLOWED_HOSTS`.
+    /// The names under which clients may call the service. Read from `ALLOWED_HOSTS`.
     pub allowed_hosts: AllowedHosts,
-    /// Whose pages may call the API. Read from `CORS_ORIGINS`.
+    /// The origins whose pages may call the API. Read from `CORS_ORIGINS`.
     pub cors_origins: Origins,
     /// Where clients see the API. Read from `PUBLIC_URL`.
     pub public_url: Option<PublicUrl>,
-    /// How often one address may ask. Read from `RATE_LIMIT`.
+    /// Most requests of one address in a time. Read from `RATE_LIMIT`.
     pub rate_limit: Option<Rate>,
     /// Whether a POST without an idempotency key is refused. Read from `REQUIRE_IDEMPOTENCY_KEY`.
     pub require_idempotency_key: bool,
@@ -40,15 +40,16 @@ pub struct HttpSettings {
 const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "4096",
-    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 88 KiB, and the longest idle one makes room",
+    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 88 KiB; for one more, the one idle longest is closed",
 };
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
     name: "MAX_CONNECTIONS_PER_ADDRESS",
     default: "",
     help: "connections of one address, 1 to 65535; unset: a quarter of MAX_CONNECTIONS, at least 64",
 };
-/// What part of all connections one address may have, where it is not said; and how many in any case.
+/// By default, one address has at most this part of all connections: a quarter.
 const DEFAULT_SHARE: u16 = 4;
+/// By default, one address has at least this share of connections.
 const MIN_DEFAULT_SHARE: u16 = 64;
 const MAX_REQUESTS: Setting = Setting {
     name: "MAX_REQUESTS",
@@ -64,7 +65,7 @@ const HEADER_TIMEOUT_RANGE: (Duration, Duration) = (Duration::from_secs(1), Dura
 const KEEP_ALIVE_TIMEOUT: Setting = Setting {
     name: "KEEP_ALIVE_TIMEOUT",
     default: "75s",
-    help: "how long an idle connection lives, 1s to 1h; more than a balancer keeps its own",
+    help: "how long an idle connection is kept, 1s to 1h; longer than a load balancer keeps its own",
 };
 const KEEP_ALIVE_TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_secs(1), Duration::from_hours(1));
@@ -131,7 +132,7 @@ impl HttpSettings {
         })
     }
 
-    /// How many connections one address may have.
+    /// Most connections of one address.
     pub fn share(&self) -> usize {
         let all = self.max_connections.get();
         let default = || (all / DEFAULT_SHARE).max(MIN_DEFAULT_SHARE);
@@ -141,24 +142,24 @@ impl HttpSettings {
         share.min(all).into()
     }
 
-    /// How many answers the clients of one address may leave untaken: the same part of all requests as
-    /// the address may have of all connections.
+    /// Most answers that the clients of one address may leave unread. They are the same part of
+    /// `max_requests` as the connections of the address are of `max_connections`.
     pub fn untaken_share(&self) -> usize {
         let all = usize::from(self.max_connections.get());
         (usize::from(self.max_requests.get()) * self.share() / all).max(1)
     }
 
-    /// How many connections live streams may hold: the rest is for requests that end.
+    /// Most live streams at once: half of the connections. The rest is for requests that end.
     pub fn max_streams(&self) -> usize {
         usize::from(self.max_connections.get()) / 2
     }
 
-    /// How many connections long polls may hold.
+    /// Most long polls at once: three eighths of the connections.
     pub fn max_waits(&self) -> usize {
         usize::from(self.max_connections.get()) * 3 / 8
     }
 
-    /// The same for a process that only answers probes: nothing has to be drained.
+    /// The settings of a process that only answers probes: no drain delay, and no rate limit.
     #[must_use]
     pub fn for_probes(&self) -> Self {
         Self {

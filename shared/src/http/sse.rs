@@ -1,8 +1,9 @@
-//! Live streams: server-sent events, as <https://html.spec.whatwg.org/multipage/server-sent-events.html>
-//! defines them.
+//! Live streams: server-sent events, defined in
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 //!
-//! Each event carries the mark of its change as `id`, so that a client which was cut off goes on
-//! where it stopped. Where that is not possible it receives `reset`, and has to read the lists again.
+//! Each event has the mark of its change as `id`. A client that was cut off sends the last `id` and
+//! goes on from there. If the service cannot go on from there, it sends `reset`, and the client has
+//! to read the lists again.
 
 use std::collections::VecDeque;
 use std::io;
@@ -32,20 +33,21 @@ use crate::redis::RedisError;
 
 /// Media type of a live stream.
 const EVENT_STREAM: &str = "text/event-stream";
-/// Changes that are repeated for a client which was cut off; with more it starts over.
+/// A client that was cut off and has missed more changes than this gets a `reset`.
 const MAX_REPLAY: usize = 1_000;
-/// What a client is asked to wait when too many are connected.
+/// `Retry-After` of an answer when too many clients are connected.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Missed changes are read for this many clients at once; the others wait their turn.
+/// Most clients for which the process reads missed changes at the same time. Others wait their
+/// turn.
 const MAX_REPLAYS: usize = 16;
-/// Clients that may hold missed changes which they have not taken yet: up to 100 changes each, about
-/// 100 KB. Without a limit all clients of a process together would hold more than it has.
+/// Most clients with a page of missed changes in memory. A page has up to 100 changes, about 100
+/// KB. Without this limit, the clients of a process could together use up its memory.
 pub(crate) const MAX_HELD_PAGES: usize = 128;
-/// How long a client waits for its turn to hold some. After that it starts over.
+/// Longest wait of a client for such a page. After that it gets a `reset`.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a client is asked to wait before it connects again, in milliseconds.
+/// Milliseconds that a client is asked to wait before it connects again.
 const RECONNECT_MS: u64 = 2_000;
-/// A silent connection is shown to be alive this often.
+/// Interval of the comments that show that a stream without events is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Opens live streams. Cheap to clone.
@@ -58,36 +60,37 @@ pub struct Live<S> {
     shutdown: Shutdown,
 }
 
-/// The answer that is a live stream.
+/// An answer that is a live stream.
 pub struct EventStream(Body);
 
-/// One client.
+/// One client of a live stream.
 struct Client<S> {
     live: Live<S>,
     receiver: Receiver<Signal>,
-    /// What the client has missed, if it was cut off.
+    /// What the client has missed and was not sent yet.
     missed: Missed,
-    /// What is to be sent before anything new.
+    /// Events to send before any new one.
     queue: VecDeque<Bytes>,
-    /// The right to hold what was missed, until all of it is taken.
+    /// The permit for a page of missed changes, held until the client has taken the whole page.
     page: Option<OwnedSemaphorePermit>,
-    /// The newest change that was repeated, in each partition: it may come live as well.
+    /// The newest repeated change of each partition. Changes up to it may also arrive live, and are
+    /// then skipped.
     repeated: FeedPositions,
     _permit: OwnedSemaphorePermit,
 }
 
-/// What a client has missed.
+/// What a client has missed and was not sent yet.
 enum Missed {
-    /// Everything after this.
+    /// All changes after this one.
     After(Mark),
-    /// The changes behind the positions of `repeated`, and how many were repeated before.
+    /// The changes after the positions in [`Client::repeated`]; the number says how many were sent.
     Pages(usize),
-    /// Nothing any more.
+    /// No changes.
     Nothing,
 }
 
 impl<S: Show> Live<S> {
-    /// Streams of `feed` for at most `clients` at once, which end with `shutdown`.
+    /// Live streams of `feed` for at most `clients` clients at once. They end on `shutdown`.
     pub fn new(feed: Feed<S>, clients: usize, shutdown: Shutdown) -> Self {
         let [clients, replays, pages] =
             [clients, MAX_REPLAYS, MAX_HELD_PAGES].map(|count| Arc::new(Semaphore::new(count)));
@@ -100,12 +103,12 @@ impl<S: Show> Live<S> {
         }
     }
 
-    /// The changes it reads.
+    /// The feed whose changes the streams send.
     pub fn feed(&self) -> &Feed<S> {
         &self.feed
     }
 
-    /// Opens a stream for a client, which goes on behind the last event that the client received.
+    /// Opens a stream for a client. It begins after the last event that the client received.
     pub async fn open(&self, last_event: Option<Mark>) -> Result<EventStream, Problem> {
         let permit = self.clients.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
@@ -154,8 +157,8 @@ impl<S: Show> Client<S> {
         }
     }
 
-    /// Repeats a page of what the client has missed. The next one is read when it has taken this one,
-    /// so that a client which does not read holds no more than that. `None` ends the stream.
+    /// Queues one page of missed changes. The next page is read only after the client has taken
+    /// this one, so a client that does not read holds one page at most. `None` ends the stream.
     async fn repeat(&mut self) -> Option<()> {
         let page = self.live.pages.clone().acquire_owned();
         self.page = timeout(PAGE_TIMEOUT, page).await.ok().and_then(Result::ok);
@@ -173,7 +176,7 @@ impl<S: Show> Client<S> {
         Some(())
     }
 
-    /// Reads the next changes the client has missed, when it is its turn.
+    /// Waits for its turn, then reads the next page of missed changes. `None`: send a `reset`.
     async fn read_missed(&mut self) -> Option<Vec<Notice>> {
         let _turn = self.live.replays.clone().acquire_owned().await;
         self.next_missed().await.unwrap_or_else(|error| {
@@ -182,7 +185,8 @@ impl<S: Show> Client<S> {
         })
     }
 
-    /// The next changes the client has missed; `None` where that cannot be told, or is too much.
+    /// The next page of missed changes. `None` if the mark of the client is not known any more, or
+    /// if the client has missed more than [`MAX_REPLAY`] changes.
     async fn next_missed(&mut self) -> Result<Option<Vec<Notice>>, RedisError> {
         let feed = &self.live.feed;
         let repeated = match std::mem::replace(&mut self.missed, Missed::Nothing) {
@@ -209,8 +213,9 @@ impl<S: Show> Client<S> {
             .is_some_and(|&repeated| mark.position <= repeated)
     }
 
-    /// Tells the client to start over, from the newest change on. `None` ends the
-    /// stream: where now is cannot be told, and the client has to come again.
+    /// Tells the client to read the lists again; the stream goes on from the newest change. `None`
+    /// ends the stream: the store cannot tell which change is the newest, and the client has to
+    /// connect again.
     async fn reset(&mut self) -> Option<Bytes> {
         let (receiver, now) = self.live.feed.subscribe().await.ok()?;
         self.receiver = receiver;
@@ -220,15 +225,15 @@ impl<S: Show> Client<S> {
     }
 }
 
-/// The first piece: how long to wait before connecting again, and where the stream begins. A block
-/// without data sets the id of the last event and dispatches nothing.
+/// The first piece of a stream: how long to wait before connecting again, and the mark at which the
+/// stream begins. A block without data sets the last event id, and the browser dispatches no event.
 fn greeting(now: Option<Mark>) -> Bytes {
     let id = now.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
     format!("retry: {RECONNECT_MS}\n{id}\n").into()
 }
 
-/// Written once, for all clients. JSON as it is written here has no line breaks, and neither have
-/// kinds and marks.
+/// The event of a change, written once for all clients. The JSON here has no line breaks, nor have
+/// kinds and marks, so each field is one line.
 fn event(notice: &Notice) -> Bytes {
     let Notice {
         change,
@@ -250,7 +255,7 @@ impl IntoResponse for EventStream {
         let mut response = Response::builder().content_type(EVENT_STREAM).body(self.0);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Asks a proxy in between to pass on each event at once.
+        // Asks a proxy such as nginx to pass on each event at once.
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         response
     }

@@ -1,6 +1,7 @@
-//! What a process that stands on a store checks and tells about it.
+//! The checks of `/readyz` about the stores of a process, and the notes of `/readyz?verbose`.
 //!
-//! A store is of use to a process that has to write while it takes changes.
+//! A process has to write to its stores. So a check does not only read: it makes the store take a
+//! change.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,15 +17,16 @@ use crate::stream::consumer::Settings;
 use crate::stream::dead_letter::Dead;
 use crate::stream::group::Membership;
 
-/// How long an answer stands. Probes come from many sides, and each answer costs a write.
+/// Time for which an answer is reused. Several monitors may probe a process, and each answer costs
+/// a write to the store.
 const STANDS_FOR: Duration = Duration::from_secs(1);
 /// Longest wait for an answer. A health check waits for 2 s.
 const PROBE_TIMEOUT: Duration = COMMAND_TIMEOUT.saturating_add(Duration::from_millis(500));
 
-/// The last answer, and when it was given. Who comes while it is looked for waits for the same one.
+/// The last answer, and when it was found. Probes that arrive during a look wait for its answer.
 type Last = Mutex<Option<(Instant, Result<(), String>)>>;
 
-/// The own store was opened, has its identity, and takes changes.
+/// Checks that the service's own store was opened, has its identity, and takes changes.
 pub fn own_store(store: Store, opened: Opened) -> Check {
     let last = Arc::new(Last::default());
     let probe = move || -> Probe {
@@ -49,9 +51,12 @@ pub fn own_store(store: Store, opened: Opened) -> Check {
     Check::new("store", probe)
 }
 
-/// The store that has a stream takes changes: reading as a member of a group is one. Before the own
-/// store was opened nothing is tried: the group proves that this service once had data, and a store
-/// that is new would be taken for one that lost its data.
+/// Checks that the store with the stream takes changes: to read as a member of a consumer group
+/// changes the store.
+///
+/// The check tries nothing before the own store is open. The attempt creates the group, and a group
+/// proves that this service once had data. So a new own store would be taken for one that lost its
+/// data.
 pub(crate) fn stream_store(redis: Redis, membership: Membership, opened: Opened) -> Check {
     let last = Arc::new(Last::default());
     let probe = move || -> Probe {
@@ -59,7 +64,7 @@ pub(crate) fn stream_store(redis: Redis, membership: Membership, opened: Opened)
         let is_opened = opened.is_set();
         Box::pin(async move {
             if !is_opened {
-                // The check of the own store fails meanwhile, and says why.
+                // Until then the check of the own store fails, and says why.
                 return Ok(());
             }
             let Membership { stream, group, .. } = membership;
@@ -69,7 +74,7 @@ pub(crate) fn stream_store(redis: Redis, membership: Membership, opened: Opened)
     Check::new("stream", probe)
 }
 
-/// How many dead letters a store has.
+/// Notes the number of dead letters in a store, and the age of the oldest.
 pub(crate) fn dead_letters(store: Store) -> Note {
     let look = move || -> Look {
         let store = store.clone();
@@ -84,8 +89,8 @@ pub(crate) fn dead_letters(store: Store) -> Note {
     Note::new("dead_letters", look)
 }
 
-/// How many entries of the streams of `E` the group was given and has not acknowledged, and how
-/// many it was not given yet.
+/// Notes how many entries of the streams of `E` are pending in the group, and how many the group
+/// has not read yet.
 pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
     let (redis, partitions) = (Redis::worker(&settings.stream_store), store.partitions());
     let look = move || -> Look {
@@ -134,8 +139,8 @@ where
     answer
 }
 
-/// Entries that a group was given and has not acknowledged, and those it was not given yet, if
-/// that can be told.
+/// Number of pending entries of a group, and of entries that it has not read yet. The second number
+/// is `None` if Redis does not know it.
 async fn backlog(
     redis: &Redis,
     stream: &str,

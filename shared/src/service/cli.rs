@@ -20,7 +20,7 @@ use crate::service::settings::{ServiceConfiguration, ServiceSettings};
 use crate::store::Store;
 use crate::stream::dead_letter::{self, Dead};
 
-/// What to run.
+/// What the process does: the subcommands of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Verb {
     /// Serve the HTTP API.
@@ -37,12 +37,12 @@ pub enum Verb {
     Openapi,
     /// Print the AsyncAPI document.
     Asyncapi,
-    /// Accept that data is lost for good: use a store that is empty, or older than the other one.
+    /// Accept that data is lost for good: use a store that is empty, or older than the other store.
     AdoptStore,
     /// Print the dead letters: the entries that could not be acted on, one line of JSON each. Exit
-    /// 0, also when there are none.
+    /// 0 even if there are no dead letters.
     DeadLetters {
-        /// How many at most, the oldest first.
+        /// How many to print at most, the oldest first.
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
@@ -69,10 +69,11 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 /// Longest wait of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest wait for somebody to read a line on standard error.
+/// Longest wait until a line is written to standard error, if its reader is slow.
 const NOTE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Reads the command line. Ends the process where it asks for help, or is wrong.
+/// Reads the command line. Ends the process if the command line is wrong, or only asks for help or
+/// the version.
 pub fn verb<V: Subcommand>(
     name: &'static str,
     about: &'static str,
@@ -86,19 +87,19 @@ pub fn verb<V: Subcommand>(
         .verb
 }
 
-/// How many threads a process works with.
+/// How many threads a process has for its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// A single one, on which everything is handed on without waking anybody. More work is for more
+    /// A single thread, on which no task has to wake another thread. To do more work, start more
     /// processes.
     One,
-    /// Half as many as there are cores, because four processes and two Redis servers commonly share
-    /// a machine, and fewer threads then do more work.
+    /// Half as many threads as cores. Four processes and two Redis servers commonly share a
+    /// machine, and fewer threads then do more work.
     HalfTheCores,
 }
 
 impl Verb {
-    /// What the process needs.
+    /// The threads that the process needs.
     pub fn threads(self) -> Threads {
         match self {
             Self::Serve => Threads::HalfTheCores,
@@ -107,7 +108,7 @@ impl Verb {
     }
 }
 
-/// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
+/// Runs `start` with the configuration. Turns mistakes and errors into a message and an exit
 /// status.
 pub fn run<C: ServiceConfiguration, T, F>(
     threads: Threads,
@@ -128,7 +129,8 @@ where
         .context("the system gives no threads")
         .and_then(|runtime| {
             let result = runtime.block_on(start(config));
-            // A host name that does not resolve must not hold up the end.
+            // Does not wait for blocking tasks: a host name that does not resolve would delay the
+            // end.
             runtime.shutdown_background();
             result
         });
@@ -139,7 +141,7 @@ where
     }
 }
 
-/// Starts logging and listening for signals: the first step of a process that stays.
+/// Starts logging, and listens for signals: the first step of a process that keeps running.
 pub fn begin(common: &ServiceSettings) -> anyhow::Result<Shutdown> {
     telemetry::init(common.log_format, &common.log_filter, common.log_in_color)
         .context("the system gives no thread for the log")?;
@@ -163,15 +165,15 @@ pub async fn healthcheck(address: &Address) -> anyhow::Result<()> {
     let answer = client.get(format!("http://{address}/readyz")).send().await;
     let answer = answer
         .ok()
-        .with_context(|| format!("not ready: nobody answers on {address}"))?;
+        .with_context(|| format!("not ready: no process answers on {address}"))?;
     let status = answer.status();
     let reason = answer.text().await.unwrap_or_default();
     anyhow::ensure!(status.is_success(), "not ready: {}", reason.trim_end());
     Ok(())
 }
 
-/// Prints what was asked for, on lines of its own. Where nobody reads it any more, as behind `| head`,
-/// all is well.
+/// Prints a result on standard output, and ends its last line. It is no error if the reader has
+/// closed the pipe, as `| head` does.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let printed = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
@@ -184,7 +186,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints the dead letters of a store, and beside them how many there are.
+/// Prints the dead letters of a store, and their number on standard error.
 pub async fn dead_letters(store: &Store, limit: usize) -> anyhow::Result<()> {
     let dead = Dead::of(store).await?;
     dead_letter::list(store, limit, |line| print(&line)).await?;
@@ -198,7 +200,8 @@ pub async fn dead_letters(store: &Store, limit: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line for people, beside what was asked for. Where nobody reads it, it is lost after a moment.
+/// Writes a line for people to standard error. If its reader is stuck, the line is lost after
+/// `NOTE_LIMIT`.
 pub fn note(text: &dyn Display) {
     static STDERR: LazyLock<io::Result<LineWriter>> =
         LazyLock::new(|| LineWriter::start(io::stderr(), |_, _| {}));
@@ -208,7 +211,7 @@ pub fn note(text: &dyn Display) {
             stderr.push(line.as_bytes(), Rule::Droppable);
             stderr.flush(NOTE_LIMIT);
         }
-        // Without another thread, this one writes. Where that fails, nothing can be done about it.
+        // The writer's thread did not start, so this thread writes. An error cannot be reported.
         Err(_) => drop(io::stderr().write_all(line.as_bytes())),
     }
 }
@@ -218,20 +221,22 @@ fn fail(status: u8, error: &dyn Display) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Turns huge pages off for this process. The allocator touches a little of much memory, and with
-/// them twice as much of it would be resident.
+/// Turns huge pages off for this process. The allocator touches small parts of many pages, so huge
+/// pages would double its resident memory.
 #[cfg(target_os = "linux")]
 fn keep_pages_small() {
-    // Where it is refused, memory is all that is lost.
+    // If the system refuses, the process only needs more memory.
     let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 #[cfg(not(target_os = "linux"))]
 fn keep_pages_small() {}
 
-/// The runtime of a service, with the threads that were asked for, or with those that it needs. A single
-/// thread that it needs is the main thread itself: it has no queue to share, and runs what is ready in the order in
-/// which it became so. The commands of all callers that are ready then go out in one write.
+/// The runtime of a process, with `wanted` threads, or with as many as the process needs.
+///
+/// If the process needs a single thread, that is the main thread. It shares no queue, and runs
+/// tasks in the order in which they become ready. So the Redis commands of all tasks that are ready
+/// go out in one write.
 fn runtime(threads: Threads, wanted: Option<usize>) -> io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let count = match threads {

@@ -1,5 +1,4 @@
-//! What every process is made of: dependencies that are opened, a listener, and tasks that end
-//! together.
+//! A process: the dependencies that it opens, its listener, and its tasks, which end together.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -24,15 +23,15 @@ mod stores;
 /// Version of the workspace: its crates are released together.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The tasks of one process. When one of them fails, the process stops.
+/// The tasks of one process. When a task fails, the process stops.
 ///
-/// A process listens at once. It opens what it depends on in the background, so that probes and
-/// clients are told what it waits for. Its tasks begin when everything is open.
+/// A process listens at once, and opens its dependencies in the background. So it can tell probes
+/// and clients which dependency it waits for. Its tasks begin when all dependencies are open.
 pub struct Process {
     tasks: JoinSet<anyhow::Result<()>>,
     checks: Vec<Check>,
     notes: Vec<Note>,
-    /// One for each dependency.
+    /// One for each dependency, set when the dependency is open.
     dependencies: Vec<Opened>,
     /// Set when all dependencies are open.
     opened: Opened,
@@ -52,8 +51,8 @@ impl Process {
         }
     }
 
-    /// Opens something that the process depends on: a store, a database, a broker. The process is
-    /// not ready before `opening` ends well, and it fails if `opening` fails.
+    /// Opens a dependency of the process: a store, a database, a broker. The process is not ready
+    /// before `opening` succeeds. If `opening` fails, the process fails.
     pub fn open<F>(&mut self, name: &'static str, opening: F)
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -62,7 +61,7 @@ impl Process {
         self.check(Check::opened(name, opened));
     }
 
-    /// The same without a check: the caller adds one that can say more.
+    /// Opens a dependency without a check. The caller adds a check that can say more.
     fn open_unchecked<F>(&mut self, name: &'static str, opening: F) -> Opened
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -80,18 +79,18 @@ impl Process {
         opened
     }
 
-    /// Adds something that must hold for the process to be ready.
+    /// Adds a check. The process is ready only while all checks succeed.
     pub fn check(&mut self, check: Check) {
         self.checks.push(check);
     }
 
-    /// Adds something that `/readyz?verbose` tells.
+    /// Adds a note, which `/readyz?verbose` shows.
     pub fn note(&mut self, note: Note) {
         self.notes.push(note);
     }
 
-    /// Adds a task that runs `act` every `interval`. A failure is logged once for each reason; the
-    /// next round tries again.
+    /// Adds a task that runs `act`, then waits for `interval`, again and again. After a failure,
+    /// the next round tries again. Failures in a row with the same reason are logged once.
     pub fn repeat<F, E>(
         &mut self,
         name: &'static str,
@@ -120,7 +119,8 @@ impl Process {
         });
     }
 
-    /// Adds a loop of the service's own, which must mark its progress.
+    /// Adds a task that is a loop of the service's own. The loop must mark its progress, or the
+    /// process is not ready.
     pub fn run_loop<F>(&mut self, name: &'static str, run: impl FnOnce(Progress, Shutdown) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -177,7 +177,7 @@ impl Process {
         let mut failure = None;
         tokio::select! {
             () = join(&mut self.tasks, &self.shutdown, &mut failure) => {}
-            () = finish => tracing::warn!("stopped with work in hand: it will be done again"),
+            () = finish => tracing::warn!("stopped before all tasks had ended: their work is done again after a restart"),
         }
         failure.map_or(Ok(()), Err)
     }
@@ -225,7 +225,7 @@ async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Waits for all tasks. The first one that fails stops the others.
+/// Waits for all tasks. The first task that fails stops the others.
 async fn join(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     shutdown: &Shutdown,

@@ -1,5 +1,4 @@
-//! The settings of any service. What a service with a store of its own is told beside them stands in
-//! [`stores`].
+//! The settings of every service. [`stores`] has the further settings of a service with a store.
 
 use std::str::FromStr;
 
@@ -9,45 +8,46 @@ use crate::http::settings::HttpSettings;
 
 pub mod stores;
 
-/// What every process of a service is told.
+/// The settings of every process of a service.
 #[derive(Debug)]
 pub struct ServiceSettings {
     /// The name of the service.
     pub service: &'static str,
-    /// The commit that it was built from.
+    /// The commit that the service was built from.
     pub commit: &'static str,
     /// Where `serve` listens. Read from `HTTP_ADDR`.
     pub http_addr: Address,
     /// How HTTP is served.
     pub http: HttpSettings,
-    /// How log lines look. Read from `LOG_FORMAT`.
+    /// The form of log lines. Read from `LOG_FORMAT`.
     pub log_format: LogFormat,
     /// Which log lines are written. Read from `RUST_LOG`.
     pub log_filter: LogFilter,
-    /// Whether a terminal may be told colours. Read from `NO_COLOR`.
+    /// Whether log lines on a terminal may have colours. Read from `NO_COLOR`.
     pub log_in_color: bool,
-    /// Threads of this process; `None`: what its work needs. Read from `TOKIO_WORKER_THREADS`.
+    /// Threads of this process; `None`: as many as its work needs. Read from
+    /// `TOKIO_WORKER_THREADS`.
     pub worker_threads: Option<usize>,
 }
 
 /// The configuration of a service.
 pub trait ServiceConfiguration: Configuration {
-    /// What any service is told.
+    /// The settings that every service has.
     fn common(&self) -> &ServiceSettings;
 }
 
-/// What differs between services.
+/// The names and defaults that differ between services.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
     /// The name of the service.
     pub service: &'static str,
-    /// The commit that it was built from.
+    /// The commit that the service was built from.
     pub commit: &'static str,
     /// Default of `HTTP_ADDR`.
     pub http_addr: &'static str,
 }
 
-/// A setting of which only counts that it is set.
+/// The value of a setting that only has to be set: any text is right.
 struct AnyText;
 
 const LOG_FORMAT: Setting = Setting {
@@ -63,13 +63,13 @@ const RUST_LOG: Setting = Setting {
 const TOKIO_WORKER_THREADS: Setting = Setting {
     name: "TOKIO_WORKER_THREADS",
     default: "",
-    help: "threads of this process, 1 to 256; unset: half the cores for serve, 1 for all else",
+    help: "threads of this process, 1 to 256; unset: half the cores for serve, 1 for other commands",
 };
 const MAX_WORKER_THREADS: usize = 256;
 const NO_COLOR: Setting = Setting {
     name: "NO_COLOR",
     default: "",
-    help: "anything: no colours; unset: colours where the log goes to a terminal",
+    help: "any text: no colours; unset: colours if the log goes to a terminal",
 };
 
 impl ServiceSettings {
@@ -85,7 +85,7 @@ impl ServiceSettings {
             default: http_addr,
             help: "where serve listens, host:port",
         };
-        // Every setting is read before the first one may end this function: all mistakes are
+        // Reads every setting before a mistake ends this function, so that all mistakes are
         // reported together.
         let http_addr = reader.read(http_addr);
         let http = HttpSettings::read(reader);

@@ -1,28 +1,31 @@
-//! Answers that the clients of one network do not take.
+//! Counts the answers that the clients of one network do not read.
 //!
-//! Such an answer keeps the permit of its request. So one address, with its share of the connections,
-//! could hold every permit for requests. It has the same share of those: beyond it, its next requests
-//! are refused, and answers beyond it are given little time.
+//! Such an answer keeps the permit of its request. So the clients of one network could hold every
+//! permit for requests. To prevent that, a network has a share of these permits, as it has a share
+//! of the connections. When its unread answers reach the share, the service refuses its next
+//! requests. When they exceed it, each of its clients has only [`EXCESS_TIMEOUT`] to take the next
+//! piece.
 //!
-//! Only an answer that its socket does not take at once is counted. A proxy in front that reads what it
-//! asked for is far from its share, whatever it asks for.
+//! An answer counts only if its socket does not take all of it at once. So a proxy that reads the
+//! answers stays far below its share, no matter how much it asks for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Longest time for a client to take the next piece of an answer beyond the share of its network.
+/// Longest time for a client to take the next piece of an answer, when its network has exceeded its
+/// share.
 pub(crate) const EXCESS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many answers the clients of one network do not take now.
+/// How many answers the clients of one network leave unread at this moment.
 #[derive(Debug)]
 pub(crate) struct Untaken {
     answers: AtomicUsize,
-    /// At this number of untaken answers the network has its share.
+    /// Most unread answers before the service refuses requests of the network.
     share: usize,
 }
 
-/// One answer that is counted until this is dropped.
+/// One unread answer. It counts until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted(Arc<Untaken>);
 
@@ -34,17 +37,18 @@ impl Untaken {
         }
     }
 
-    /// Whether the network has its share. Its next requests are refused.
+    /// Whether the network has reached its share. The service then refuses its next requests.
     pub(crate) fn is_full(&self) -> bool {
         self.answers.load(Ordering::Relaxed) >= self.share
     }
 
-    /// Whether it has more than that: requests that were under way have been answered since.
+    /// Whether the network has exceeded its share. That happens when requests that were under way
+    /// already are answered after the share was reached.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.answers.load(Ordering::Relaxed) > self.share
     }
 
-    /// Counts one more.
+    /// Counts one more unread answer.
     pub(crate) fn count(self: &Arc<Self>) -> Counted {
         self.answers.fetch_add(1, Ordering::Relaxed);
         Counted(self.clone())

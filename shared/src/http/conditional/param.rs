@@ -1,4 +1,4 @@
-//! The headers with a condition, as parameters of an operation.
+//! The headers `If-Match` and `If-None-Match`, as parameters of an operation.
 
 use poem::Request;
 use poem::http::{HeaderName, header};
@@ -8,11 +8,12 @@ use crate::http::parameter::header_parameter;
 use crate::http::problem::{INVALID_PARAMETER, Problem};
 use crate::store::condition::Versions;
 
-/// The versions of which a thing must have one. Weak tags match nothing.
+/// `If-Match`: the resource must have one of these versions. Weak tags match no version.
 #[derive(Debug)]
 pub struct IfMatchHeader(pub(super) Option<Versions>);
 
-/// The versions of which a thing must have none; to a reader, those that it has already.
+/// `If-None-Match`: a change is made only if the resource has none of these versions. A reader
+/// lists the versions that it has already.
 #[derive(Debug)]
 pub struct IfNoneMatchHeader(pub(super) Option<Versions>);
 
@@ -24,7 +25,8 @@ impl IfMatchHeader {
 }
 
 impl IfNoneMatchHeader {
-    /// One that is unreadable is ignored where nothing changes: the whole answer is never wrong.
+    /// An unreadable header is refused for a change. For a read it is ignored: then the client gets
+    /// the whole answer, which is always right.
     fn read(request: &Request) -> Result<Self, Problem> {
         match read(request, &header::IF_NONE_MATCH, |_| true) {
             Err(_) if request.method().is_safe() => Ok(Self(None)),
@@ -51,7 +53,7 @@ fn read(
     }))
 }
 
-/// The name as people write it.
+/// The name of the header as people write it.
 fn spelled(name: &HeaderName) -> &'static str {
     if name == header::IF_MATCH {
         "If-Match"

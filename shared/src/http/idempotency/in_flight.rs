@@ -1,4 +1,4 @@
-//! Requests with the same key, one after the other.
+//! Lets the requests with the same idempotency key run one after the other, within one process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 use crate::http::problem::{IDEMPOTENCY_IN_PROGRESS, Problem};
 use crate::store::claim::Claim;
 
-/// The claims of the requests that this process is working on.
+/// The keys of the requests that this process is working on, and a lock for each key.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<Mutex<HashMap<String, Arc<Turnstile<()>>>>>);
 
@@ -23,14 +23,16 @@ pub struct Turn {
 
 /// Longest wait for an earlier request with the same key.
 const TURN_TIMEOUT: Duration = Duration::from_millis(500);
-/// What a client is asked to wait while an earlier request with its key is running.
+/// `Retry-After` of an answer while an earlier request with the same key is running.
 const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl InFlight {
-    /// Waits for the requests with the same key that came before, for a moment. Most of them are
-    /// done by then, and this one is answered like them; the others make it a conflict.
+    /// Waits until earlier requests with the same key are done, for at most `TURN_TIMEOUT`. Most
+    /// are done by then, and this request gets the same answer. Otherwise it is refused as a
+    /// conflict.
     ///
-    /// What keeps two processes from doing the same twice is the claim in the store, not this.
+    /// This only saves clients a conflict. The claim in the store is what keeps two requests, or
+    /// two processes, from having the effect twice.
     pub async fn enter(&self, claim: Option<&Claim>) -> Result<Option<Turn>, Problem> {
         let Some(claim) = claim else {
             return Ok(None);
@@ -62,7 +64,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.guard = None;
         let mut running = self.in_flight.lock();
-        // A request that still waits has a handle of its own.
+        // A request that waits for the lock holds another reference, and the entry stays for it.
         if running
             .get(&self.hash)
             .is_some_and(|turnstile| Arc::strong_count(turnstile) == 1)

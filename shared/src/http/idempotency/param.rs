@@ -1,4 +1,4 @@
-//! The header with the key, as a parameter of an operation.
+//! The header `Idempotency-Key`, as a parameter of an operation.
 
 use std::fmt::Display;
 
@@ -14,7 +14,8 @@ use crate::store::claim::{Claim, IdempotencyKey, InvalidKey};
 pub struct KeyHeader(Option<IdempotencyKey>);
 
 impl KeyHeader {
-    /// The claim of the request to `what`, if it has a key.
+    /// The claim of the request, if it has a key. `what` describes the request, so that the key
+    /// cannot be used for another one.
     pub fn claim(self, what: &dyn Display) -> Option<Claim> {
         self.0.map(|key| Claim::new(key, what))
     }
@@ -26,8 +27,8 @@ impl KeyHeader {
 
 header_parameter!(KeyHeader: IdempotencyKey);
 
-/// If a key that is no text were none, or of two keys one counted, a repeated request would have a
-/// second effect.
+/// Reads the key, strictly. A lenient reader would take an unreadable key for a missing key, or
+/// ignore one of two keys. Then a repeated request would have a second effect.
 fn read(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |detail: &dyn Display| {
         Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))

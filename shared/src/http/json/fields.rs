@@ -1,4 +1,4 @@
-//! The fields of a request body, read one by one.
+//! Reads the fields of a request body one by one, and collects what is wrong with them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,31 +13,33 @@ use super::text::{HALF_A_PAIR, object};
 use crate::contract::decimal;
 use crate::http::problem::{FieldError, Problem, cut};
 
-/// The fields of a JSON object, and what was found wrong with them.
+/// The fields of a JSON object that were not taken yet, and the mistakes found so far.
 pub struct BodyFields<'a> {
     fields: Fields<'a>,
     errors: Vec<FieldError>,
-    /// How many mistakes were found beside those in `errors`.
+    /// Number of mistakes beyond those in `errors`.
     more: usize,
 }
 
-/// Most mistakes that an answer lists: an answer must not be many times larger than its request.
+/// Most mistakes that an answer lists, so that the answer is not many times larger than the
+/// request.
 const MAX_ERRORS: usize = 50;
-/// Most bytes of the name of a field that an answer repeats. Each name that is known is shorter.
+/// Most bytes of the name of a field that an answer repeats. Each known name is shorter.
 const MAX_TOLD_BYTES: usize = 100;
 
-/// The members of a JSON object by their names, whatever escapes a name was written with.
+/// The members of a JSON object by their names, after the escapes in a name are undone.
 struct Fields<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
 
 /// A value as it was written.
 #[derive(Clone, Copy)]
 struct Value<'a> {
     raw: &'a RawValue,
-    /// Whether its name stands there a second time. Of two values no client can know which one counts.
+    /// Whether the object has this name twice. The client cannot know which of the two values
+    /// counts, so both are refused.
     twice: bool,
 }
 
-/// The name of a member. Only one with escapes is copied.
+/// The name of a member. Only a name with escapes is copied.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -51,7 +53,7 @@ impl<'a> BodyFields<'a> {
         })
     }
 
-    /// Takes the fields that `T` knows; all others are mistakes.
+    /// Reads `T` from the fields that it knows. All other fields are mistakes.
     pub fn into<T: FromFields>(mut self) -> Result<T, Problem> {
         let value = T::from_fields(&mut self);
         for name in std::mem::take(&mut self.fields.0).into_keys() {
@@ -63,7 +65,7 @@ impl<'a> BodyFields<'a> {
         }
     }
 
-    /// Takes a field that must be a text.
+    /// Takes a field that must be a JSON string.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let written = self.required(name)?.get();
         let fault = if written.starts_with('"') {
@@ -76,14 +78,14 @@ impl<'a> BodyFields<'a> {
             .ok()
     }
 
-    /// Takes a text and reads it.
+    /// Takes a JSON string, and parses its text.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name)?;
         text.parse().map_err(|error| self.invalid(name, error)).ok()
     }
 
-    /// Takes a number, given as a JSON number or as the text of one, and reads it from its digits:
-    /// nothing is rounded on the way.
+    /// Takes a number, given as a JSON number or as a string with a number, and parses its digits.
+    /// Nothing is rounded on the way.
     pub fn number<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let written = self.written(name)?;
         written
@@ -92,8 +94,8 @@ impl<'a> BodyFields<'a> {
             .ok()
     }
 
-    /// Takes a whole number between `min` and `max`, both included, given as a JSON number or as
-    /// the text of one. `5.0` and `5e0` are as whole as `5`.
+    /// Takes a whole number between `min` and `max`, both included, given as a JSON number or as a
+    /// string with a number. `5.0` and `5e0` are whole numbers, as `5` is.
     pub fn whole(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
         let written = self.written(name)?;
         let number = decimal::scaled(&written, 0)
@@ -109,8 +111,8 @@ impl<'a> BodyFields<'a> {
         number
     }
 
-    /// Takes a field that may be left out, or be `null`, which means the same. `Some(None)` means
-    /// that it was.
+    /// Takes a field that may be left out, or be `null`, which means the same. `Some(None)` stands
+    /// for a field that was left out or `null`; `None` stands for an invalid one.
     pub fn optional<T>(
         &mut self,
         name: &str,
@@ -124,8 +126,8 @@ impl<'a> BodyFields<'a> {
         }
     }
 
-    /// Takes a field of a merge patch, which may be left out. `null` would remove what it names, and
-    /// nothing here can be removed.
+    /// Takes a field of a merge patch, which may be left out. `null` in a merge patch removes the
+    /// field; it is refused, because no field can be removed.
     pub fn patch<T>(
         &mut self,
         name: &str,
@@ -145,8 +147,8 @@ impl<'a> BodyFields<'a> {
         }
     }
 
-    /// Lets a field be given under another name instead, and answers under which one it was. One of
-    /// the two may be `null`.
+    /// Lets a client give a field under `alias` instead of `name`, and answers which of the two it
+    /// gave. The other may be `null`.
     pub fn either<'n>(&mut self, name: &'n str, alias: &'n str) -> &'n str {
         self.forget_null(name);
         self.forget_null(alias);
@@ -159,7 +161,7 @@ impl<'a> BodyFields<'a> {
         if self.has(alias) { alias } else { name }
     }
 
-    /// The problem of a body with one invalid field, found only after it was read.
+    /// The problem of one invalid field that was found only after the body was read.
     pub fn one_invalid(name: &str, detail: impl Display) -> Problem {
         let mut fields = Self {
             fields: Fields(BTreeMap::new()),
@@ -170,13 +172,13 @@ impl<'a> BodyFields<'a> {
         Problem::invalid_fields(fields.errors, fields.more)
     }
 
-    /// Reports a field.
+    /// Reports a field as invalid.
     pub fn invalid(&mut self, name: &str, detail: impl Display) {
         if self.errors.len() >= MAX_ERRORS {
             self.more += 1;
             return;
         }
-        // RFC 6901 escapes.
+        // The escapes of a JSON pointer (RFC 6901).
         let name = cut(name, MAX_TOLD_BYTES)
             .replace('~', "~0")
             .replace('/', "~1");
@@ -187,7 +189,7 @@ impl<'a> BodyFields<'a> {
         });
     }
 
-    /// Takes a number as it was written, with or without quotes.
+    /// Takes a number as the client wrote it, without its quotes.
     fn written(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let written = self.required(name)?.get();
         Some(
@@ -196,7 +198,7 @@ impl<'a> BodyFields<'a> {
                 .and_then(|rest| rest.strip_suffix('"'))
             {
                 Some(plain) if !plain.contains('\\') => plain.into(),
-                // A text that cannot be read is no number either.
+                // A string that cannot be read counts as an empty one, which is not a number.
                 Some(_) => serde_json::from_str::<String>(written)
                     .unwrap_or_default()
                     .into(),

@@ -1,4 +1,4 @@
-//! What a request body must be sent as.
+//! Checks the media type, the charset and the content coding of a request body.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use poem::http::{HeaderMap, HeaderName};
 
 use crate::http::problem::{Problem, UNSUPPORTED_MEDIA_TYPE, quoted};
 
-/// The only content coding that is understood: none.
+/// The only content coding that the service understands: not encoded.
 const IDENTITY: &str = "identity";
-/// Character sets in which the bytes of a text are those of UTF-8.
+/// Charsets whose texts have the same bytes in UTF-8.
 const CHARSETS: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
 
-/// Refuses a body that is not sent as one of the `known` media types, in UTF-8 and as it is.
+/// Refuses a body that is not of one of the `known` media types, not UTF-8, or compressed.
 pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> {
     if headers.contains_key(CONTENT_ENCODING) {
         check_coding(headers)?;
@@ -51,8 +51,8 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
     }
 }
 
-/// Refuses a body that is compressed. The answer names the coding that would be right, so that a client
-/// can tell this fault from that of a media type (RFC 9110, 15.5.16).
+/// Refuses a compressed body. The answer names the right coding in `Accept-Encoding`, so that a
+/// client can tell a wrong coding from a wrong media type (RFC 9110, 15.5.16).
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let coding = only(headers, &CONTENT_ENCODING)?;
     if coding.eq_ignore_ascii_case(IDENTITY) || coding.is_empty() {
@@ -65,7 +65,7 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     Err(unsupported(detail).accept_encoding(IDENTITY))
 }
 
-/// The value of a header that is given at most once: of two values one would be ignored.
+/// The value of a header. Refuses a second value, because one of the two would be ignored.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Cow<'a, str>, Problem> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().map_or(Cow::Borrowed(""), |value| {

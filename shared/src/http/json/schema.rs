@@ -1,12 +1,12 @@
-//! What a request body must look like, as the OpenAPI document tells it: exactly what
-//! [`BodyFields`](super::BodyFields) takes, and nothing else.
+//! The schemas of request bodies in the OpenAPI document. They admit exactly what
+//! [`BodyFields`](super::BodyFields) accepts.
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::Value;
 
 use crate::contract::money::Money;
 
-/// The schema of a JSON object. It is closed: a field it does not name is a mistake.
+/// The schema of a JSON object. The schema is closed: it admits only the fields that it names.
 #[derive(Debug)]
 pub struct ObjectSchema {
     name: &'static str,
@@ -23,7 +23,7 @@ impl ObjectSchema {
         Self { name, meta }
     }
 
-    /// Adds a field that must be there.
+    /// Adds a required field.
     #[must_use]
     pub fn required(
         mut self,
@@ -73,7 +73,7 @@ impl ObjectSchema {
         self
     }
 
-    /// Asks for exactly one of these optional fields: the others are left out, or `null`.
+    /// Requires exactly one of these optional fields. The others are left out, or `null`.
     #[must_use]
     pub fn one_of(mut self, names: &[&'static str], schema: &MetaSchema) -> Self {
         let null = || MetaSchema {
@@ -102,14 +102,14 @@ impl ObjectSchema {
         self
     }
 
-    /// Shows what such an object looks like.
+    /// Adds an example.
     #[must_use]
     pub fn example(mut self, example: Value) -> Self {
         self.meta.example = Some(example);
         self
     }
 
-    /// Its name in the document.
+    /// Name of the schema in the document.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -119,7 +119,7 @@ impl ObjectSchema {
     }
 }
 
-/// A text of 1 to `max_length` characters that matches `pattern` as a whole.
+/// The schema of a string of 1 to `max_length` characters that matches `pattern`.
 pub fn text(max_length: usize, pattern: &str) -> MetaSchema {
     MetaSchema {
         min_length: Some(1),
@@ -129,13 +129,13 @@ pub fn text(max_length: usize, pattern: &str) -> MetaSchema {
     }
 }
 
-/// The id of something.
+/// The schema of an id.
 pub fn id() -> MetaSchema {
     MetaSchema::new_with_format("string", "uuid")
 }
 
-/// An amount: a number with at most two decimals, or its text. The pattern tells texts without an
-/// exponent: no pattern can tell all those with one.
+/// The schema of an amount: a number with at most two decimals, or a string with such a number. The
+/// pattern admits strings without an exponent only: no pattern can describe all that have one.
 pub fn money() -> MetaSchema {
     let number = MetaSchema {
         minimum: Some(0.0),
@@ -147,7 +147,8 @@ pub fn money() -> MetaSchema {
     number_or_text(number, format!("^({amount})$"))
 }
 
-/// A whole number from `min`, which is 0 or 1, to `max`, which is a power of ten; or its text.
+/// The schema of a whole number from `min` to `max`, or of a string with such a number. `min` is 0
+/// or 1, and `max` is a power of ten.
 pub fn whole(min: u32, max: u32) -> MetaSchema {
     debug_assert!(
         min <= 1 && max == 10_u32.pow(max.ilog10()),

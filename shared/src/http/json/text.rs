@@ -1,4 +1,4 @@
-//! The text of a request body, and what may be wrong with it, in words of our own.
+//! Reads the text of a request body, and explains faults of the text in words for clients.
 
 use serde::Deserialize;
 use serde_json::Error;
@@ -6,10 +6,10 @@ use serde_json::error::Category;
 
 use crate::http::problem::{MALFORMED_BODY, Problem};
 
-/// What is wrong with a text of valid syntax: JSON writes characters beyond U+FFFF as two escapes, and
-/// neither means anything alone.
+/// The one fault that a string of valid syntax may have. JSON writes a character beyond U+FFFF as
+/// two escapes; one of the two alone has no meaning.
 pub(super) const HALF_A_PAIR: &str = "has half a surrogate pair: write such a character as two escapes, like \\ud83d\\ude00, or as itself";
-/// What some programs write in front of UTF-8. It says nothing, and may be ignored (RFC 8259, 8.1).
+/// Some programs write this mark before UTF-8. A reader may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Reads the JSON object that the bytes hold.
@@ -19,8 +19,8 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Proble
     serde_json::from_str(text).map_err(|error| malformed(&error))
 }
 
-/// The text of the body. JSON begins with an ASCII character, so that a zero beside it, or a byte order
-/// mark of UTF-16, gives another encoding away.
+/// The text of the body. JSON begins with an ASCII character. So a zero among the first two bytes,
+/// or a byte order mark of UTF-16, shows that the encoding is UTF-16 or UTF-32.
 fn utf8(body: &[u8]) -> Result<&str, Problem> {
     let wide = matches!(
         body,

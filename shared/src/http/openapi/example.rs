@@ -1,13 +1,16 @@
-//! What the framework leaves out of a document, or tells badly: examples for whatever shows a body,
-//! made from the examples of its parts; that a body has no other members than those it names; and
-//! how the names of headers are spelled.
+//! Completes and corrects the OpenAPI document that the framework writes.
+//!
+//! - Each body gets an example, made from the examples of its parts.
+//! - Request bodies are closed: they have only the members that their schema names.
+//! - The names of headers are spelled as people write them.
 
 use serde_json::{Map, Value, json};
 
-/// The document with an example at every schema that has a name and at every body, and with
-/// closed request bodies, as [`crate::http::json`] reads them.
+/// The document with an example for every named schema and every body, and with closed request
+/// bodies, because [`crate::http::json`] refuses unknown members.
 ///
-/// Objects bring their examples along; those of words and lists follow from what they are made of.
+/// Objects have examples of their own. The example of an enumeration is its first word, and that of
+/// a list has one item.
 pub(super) fn complete(spec: &str) -> String {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -47,7 +50,7 @@ fn add_to_bodies(place: &mut Value, schemas: &Value) {
     }
 }
 
-/// The name of a header as people write it. The framework writes all of it in capitals.
+/// The name of a header as people write it. The framework writes it in capitals.
 fn spelled(name: &str) -> String {
     if name == "ETAG" {
         return "ETag".to_owned();

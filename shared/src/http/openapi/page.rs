@@ -1,5 +1,5 @@
-//! Documents that never change while the process lives: written and compressed once, sent from where
-//! they lie, then confirmed by their `ETag`.
+//! Serves documents that do not change while the process runs. A document is written and compressed
+//! once, and sent without a copy. A client that has the document already gets a 304, by its `ETag`.
 
 use std::io::{self, Write};
 use std::sync::LazyLock;
@@ -15,25 +15,25 @@ use crate::base::digest::digest;
 use crate::http::conditional;
 
 const GZIP: &str = "gzip";
-/// Its name in old clients.
+/// The name of gzip in old clients.
 const X_GZIP: &str = "x-gzip";
 const IDENTITY: &str = "identity";
 
-/// A document, as it is and compressed.
+/// A document, plain and compressed.
 struct Document {
     plain: Representation,
-    /// `None` where it could not be compressed.
+    /// `None` if the document could not be compressed.
     gzip: Option<Representation>,
 }
 
-/// What a client may be sent, and the opaque tag of that.
+/// One form of a document, and its opaque tag.
 struct Representation {
     tag: String,
     body: Bytes,
 }
 
-/// The endpoint of a document. It is written when somebody asks for it, because it is larger than all
-/// else that a process which nobody asks has in its memory.
+/// The endpoint of a document. The document is written when the first client asks for it, because
+/// it is larger than everything else in the memory of an idle process.
 pub(super) fn page(
     content_type: &'static str,
     write: impl FnOnce() -> String + Send + 'static,
@@ -86,8 +86,7 @@ fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether a client takes gzip, and does not say that it would rather have the document as it is (RFC
-/// 9110, 12.5.3).
+/// Whether a client accepts gzip and does not prefer the plain document (RFC 9110, 12.5.3).
 fn prefers_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     for line in headers.get_all(header::ACCEPT_ENCODING) {

@@ -1,7 +1,7 @@
 //! How far the request of a connection has come.
 //!
-//! The service sets the stage, and the wire beneath the HTTP library reads it. Only both together know
-//! whether a client is idle, sends a head, or has more to send than the service reads.
+//! Both the service above the HTTP library and the wire beneath it set the stage. Only the two
+//! together know whether a client is idle, sends a head, or sends more than the service reads.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -12,23 +12,23 @@ pub(crate) struct Progress(AtomicU8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
-    /// Nothing has arrived on a new connection.
+    /// The connection is new, and nothing has arrived.
     New,
     /// Nothing of the next request has arrived.
     Idle,
     /// A part of a head has arrived.
     Head,
-    /// The head is with the service, and the body is not.
+    /// The service has the head, and the body has not arrived.
     Body,
-    /// The whole request is with the service.
+    /// The service has the whole request.
     Whole,
     /// The request was answered.
     Answered,
-    /// The request was answered before its body was read: another request cannot follow.
+    /// The request was answered before its body was read, so no request can follow.
     Unread,
 }
 
-/// The stages by their numbers.
+/// The stages in the order of their numbers.
 const STAGES: [Stage; 7] = [
     Stage::New,
     Stage::Idle,
@@ -44,12 +44,13 @@ impl Progress {
         STAGES[usize::from(self.0.load(Ordering::Relaxed))]
     }
 
-    /// Goes on to a stage. One task does all the work of a connection, so that no order is needed.
+    /// Goes on to a stage. One task does all the work of a connection, so relaxed memory order is
+    /// enough.
     pub(crate) fn set(&self, stage: Stage) {
         self.0.store(stage as u8, Ordering::Relaxed);
     }
 
-    /// The request was answered. Says whether another one may follow.
+    /// Notes that the request was answered. Answers whether another request may follow.
     pub(crate) fn answer(&self) -> bool {
         let whole = self.stage() == Stage::Whole;
         self.set(if whole {

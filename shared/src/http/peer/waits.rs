@@ -1,51 +1,53 @@
 //! Since when a connection waits for its client.
 //!
-//! Where places run out, the connection that has waited longest is closed. The connection itself says
-//! when it waits, with one atomic number: nothing is locked for a request.
+//! When permits for connections run out, the server closes the connection that has waited longest.
+//! Each connection notes in one atomic number since when it waits, so a request takes no lock.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
-/// Since when a connection waits for its client: for a head, for a body, or for the end of what was
-/// refused. While a request is worked on and answered, it does not wait.
+/// Since when a connection waits for its client: for a head, for a body, or for the rest of a
+/// refused request. While the service works on a request and answers it, the connection does not
+/// wait.
 #[derive(Debug)]
 pub(crate) struct Waits(AtomicU64);
 
-/// The connection does not wait.
+/// The number of a connection that does not wait.
 const BUSY: u64 = 0;
-/// The connection is being closed.
+/// The number of a connection that is being closed.
 const CLOSED: u64 = u64::MAX;
-/// What moments are counted from.
+/// The moment from which [`moment`] counts.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Waits {
-    /// A connection that waits for its first request.
+    /// A new connection, which waits for its first request.
     pub(crate) fn new(now: Instant) -> Self {
         Self(AtomicU64::new(moment(now)))
     }
 
-    /// The connection waits from now on.
+    /// Notes that the connection waits from `now` on.
     pub(crate) fn begin(&self, now: Instant) {
         let begin = |since| (since != CLOSED).then(|| moment(now));
-        // Where it is being closed, that stands.
+        // A connection that is being closed stays so.
         let _ = self
             .0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin);
     }
 
-    /// The connection waits no more. `false` where it is being closed: nothing may be begun on it.
+    /// Notes that the connection waits no more. `false` if it is being closed: then the caller must
+    /// not begin a request on it.
     pub(crate) fn end(&self) -> bool {
         self.0.swap(BUSY, Ordering::Relaxed) != CLOSED
     }
 
-    /// Since when it waits, if it does.
+    /// Since when the connection waits; `None` if it does not.
     pub(crate) fn since(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|&since| since != BUSY)
     }
 
-    /// Closes it, if it still waits since that moment.
+    /// Marks the connection as being closed, if it still waits since that moment.
     pub(crate) fn close(&self, since: u64) -> bool {
         self.0
             .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)

@@ -5,18 +5,19 @@ use poem::http::StatusCode;
 /// A kind of problem: everything that is the same each time it happens.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// Last segment of its `type`, and its page under `/problems/`.
+    /// Last segment of the problem's `type`, and name of the page under `/problems/`.
     pub slug: &'static str,
     /// HTTP status.
     pub status: StatusCode,
-    /// One line for people.
+    /// The kind in one line, for people.
     pub title: &'static str,
-    /// What the client can do about it.
+    /// What the client can do about such a problem.
     pub advice: &'static str,
 }
 
-/// Declares kinds of problems, and the list of all of them, `KINDS`. A service declares those that
-/// only it knows, and hands the list to [`Routes::problems`](crate::http::routes::Routes::problems).
+/// Declares kinds of problems, and `KINDS`, the list of all declared kinds. A service declares the
+/// kinds that only it answers, and hands the list to
+/// [`Routes::problems`](crate::http::routes::Routes::problems).
 ///
 /// Each kind has a name, a slug, the name of its status, a title, and an advice for the client.
 #[macro_export]
@@ -31,7 +32,7 @@ macro_rules! problem_kinds {
                 advice: $advice,
             };
         )*
-        /// Each of these kinds.
+        /// All of these kinds.
         pub static KINDS: &[&$crate::http::problem::Kind] = &[$(&$name),*];
     };
 }
@@ -57,8 +58,8 @@ problem_kinds! {
         "The first request with this idempotency key is still running"
         "Send the same request again after the time in Retry-After."
     PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED
-        "Its version does not meet the condition"
-        "Get it again, look at what changed, and send the new ETag in If-Match."
+        "The version does not meet the condition"
+        "Read the resource again, look at what changed, and send the new ETag in If-Match."
     TARGET_TOO_LONG "target-too-long" URI_TOO_LONG "The target is too long"
         "Send path and query, and all headers, in at most 16 KiB together."
     HEAD_TOO_LARGE "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The head of the request is too large"
@@ -76,11 +77,11 @@ problem_kinds! {
         "Use a new Idempotency-Key for a new intent."
     PRECONDITION_REQUIRED "precondition-required" PRECONDITION_REQUIRED
         "This change must name the version it is meant for"
-        "Get it first, and send its ETag in If-Match."
+        "Read the resource first, and send its ETag in If-Match."
     RATE_LIMITED "rate-limited" TOO_MANY_REQUESTS "Too many requests from this address"
         "Try again after the time in Retry-After. The RateLimit headers tell what is left."
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
-        "Try again; if it stays, quote the request_id."
+        "Try again. If the problem stays, quote the request_id."
     UNKNOWN_TRANSFER_CODING "unknown-transfer-coding" NOT_IMPLEMENTED
         "This transfer coding is not understood"
         "Send the body with Content-Length, or with Transfer-Encoding: chunked and no other coding."

@@ -1,8 +1,8 @@
-//! The page about a kind of problem, for the person who followed its `type`.
+//! The page about a kind of problem, for people who open the `type` of a problem.
 
 use super::Kind;
 
-/// The page about the kind of that slug, or `None` where `kinds` has no such kind.
+/// The page about the kind with this slug, or `None` if `kinds` has no such kind.
 pub(crate) fn page(kinds: &[&'static Kind], slug: &str) -> Option<String> {
     let Kind {
         slug,

@@ -1,12 +1,12 @@
-//! What an answer repeats of its request: enough to recognise it, and not more. An answer must not be
-//! many times larger than its question.
+//! Cuts the texts of a request that its answer repeats. The client sees enough to recognise its
+//! text, and the answer is not many times larger than the request.
 
 use std::borrow::Cow;
 
-/// Characters of a text that a client sent which it is told again.
+/// Most characters of a client's text that an answer repeats.
 pub(crate) const MAX_TOLD: usize = 40;
 
-/// A text of a client in a sentence: something to see, and not too much.
+/// A client's text for use in a sentence. An empty, long or unusual text is quoted, and cut.
 pub(crate) fn told(text: &str) -> Cow<'_, str> {
     let is_plain = |letter: char| letter.is_alphanumeric() || "._-[]$".contains(letter);
     if !text.is_empty() && text.len() <= MAX_TOLD && text.chars().all(is_plain) {
@@ -15,7 +15,7 @@ pub(crate) fn told(text: &str) -> Cow<'_, str> {
     quoted(text).into()
 }
 
-/// The same, always between quotes.
+/// A client's text for use in a sentence, always in quotes, and cut.
 pub(crate) fn quoted(text: &str) -> String {
     let beginning: String = text.chars().take(MAX_TOLD).collect();
     let rest = if beginning.len() < text.len() {
@@ -26,7 +26,7 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("{beginning:?}{rest}")
 }
 
-/// A text of a client where it stands alone: its first `max` bytes, and dots where there are more.
+/// A client's text that stands alone: its first `max` bytes, and three dots if the text is longer.
 pub(crate) fn cut(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return text.into();

@@ -1,4 +1,4 @@
-//! Reading the body of a request.
+//! Reads the body of a request, before its handler runs.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,13 +16,14 @@ use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIME
 /// Why a body cannot be read.
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The largest body, in bytes.
+/// Most bytes of a body.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest time for a whole body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Reads the body before the handler runs, within its limits of size and time, so that no handler
-/// can forget them. One that says it is too large is refused unread.
+/// Reads the body within its limits of size and time. This happens before the handler runs, so no
+/// handler can forget the limits. A body that announces a length beyond the limit is refused
+/// unread.
 pub(super) async fn buffer(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(Body::empty());
@@ -30,15 +31,16 @@ pub(super) async fn buffer(body: Incoming, peer: &Peer) -> Result<Body, Problem>
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(too_large());
     }
-    // The future that reads is larger than all else that a request needs while it is under way.
+    // This future is larger than everything else that a request under way needs, so it is boxed.
     Box::pin(read(body, peer)).await
 }
 
-/// Reads the body of a request that is refused for another reason, so that the next request may
-/// follow on the same connection. A client that asks whether to send the body is told not to.
+/// Reads the body of a request that was refused for another reason, so that the next request can
+/// follow on the same connection. With `Expect: 100-continue` the client waits before it sends the
+/// body, so nothing is read and the client never sends it.
 pub(super) async fn discard(headers: &HeaderMap, body: Incoming, peer: &Peer) {
     if !headers.contains_key(header::EXPECT) {
-        // What cannot be read ends the connection.
+        // A body that cannot be read ends the connection.
         let _ = buffer(body, peer).await;
     }
 }
@@ -67,12 +69,12 @@ async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     }
 }
 
-/// A body in one piece, which most bodies are already. What comes in many pieces is copied as it
-/// comes: a list of pieces of one byte each would take 40 times as much memory as the body.
+/// Gathers the body in one piece. Most bodies arrive in one. Otherwise the pieces are copied as
+/// they arrive, because a list of pieces of 1 byte each would take 40 times the memory of the body.
 async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
     let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
-        // What is no data are trailers, which nobody has asked for.
+        // A frame without data holds trailers. The service does not use trailers.
         let piece = frame?.into_data().unwrap_or_default();
         if first.is_empty() {
             first = piece;

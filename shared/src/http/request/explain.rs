@@ -1,4 +1,4 @@
-//! The problems behind the errors of the framework.
+//! Turns the errors of the framework into problems.
 
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::StatusCode;
@@ -10,7 +10,7 @@ use crate::http::problem::{
     Problem, UNSUPPORTED_MEDIA_TYPE,
 };
 
-/// What a client is told about an error that is not its business.
+/// What a client reads about an error whose details are only for the log.
 const LOGGED: &str = "an unexpected error; it has been logged";
 
 /// Finds the problem behind an error of the framework.
@@ -28,14 +28,14 @@ pub(super) fn explain(error: poem::Error) -> Problem {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return parameter::invalid(name, reason);
     }
-    // The texts of the framework were written for those who program with it.
+    // The texts of the framework are for its programmers, not for clients.
     match error.status() {
         _ if error.is::<ParseRequestPayloadError>() => {
             Problem::new(&MALFORMED_BODY, "the body could not be read")
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
             &UNSUPPORTED_MEDIA_TYPE,
-            "see the document for what is understood",
+            "see the OpenAPI document for the media types that are understood",
         ),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, "the body is too large"),
         status if status.is_client_error() => {

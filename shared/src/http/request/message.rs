@@ -1,11 +1,11 @@
-//! What a message must be before anybody looks at what it asks for (RFC 9112).
+//! Checks the form of a message before its meaning (RFC 9112).
 
 use hyper::Request;
 use poem::http::{HeaderMap, Method, Uri, Version, header};
 
 use crate::http::problem::{MALFORMED_REQUEST, Problem, UNKNOWN_TRANSFER_CODING};
 
-/// Refuses a request that another server, in front of this one, may have read differently.
+/// Refuses a request that a proxy in front of this server may have read differently.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     check_target(request.method(), request.uri())?;
     check_host(request.version(), request.headers())?;
@@ -22,8 +22,8 @@ fn check_target(method: &Method, target: &Uri) -> Result<(), Problem> {
     ))
 }
 
-/// A message without `Host` is meant for a server of HTTP/1.0; with two of them it is meant for one
-/// server by some, and for another by others (RFC 9112, 3.2).
+/// A message without `Host` is HTTP/1.0. With two `Host` headers, one server may take the first and
+/// another the second (RFC 9112, 3.2).
 fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -38,7 +38,7 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110, 7.2). The host may be empty: it is for a target that has none.
+/// `uri-host [ ":" port ]` (RFC 9110, 7.2). The host is empty if the target has no host.
 fn is_host(value: &[u8]) -> bool {
     let (name, port) = match value.iter().rposition(|&byte| byte == b':' || byte == b']') {
         Some(colon) if value[colon] == b':' => (&value[..colon], &value[colon + 1..]),
@@ -55,8 +55,8 @@ fn is_host(value: &[u8]) -> bool {
         })
 }
 
-/// The library takes for plain whatever is `chunked` last; a body that is compressed as well would
-/// reach the handlers as it is.
+/// The HTTP library accepts every list of codings that ends in `chunked`, and undoes only that one.
+/// A body that is also compressed would reach the handlers compressed.
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else {

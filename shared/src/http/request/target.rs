@@ -1,12 +1,12 @@
-//! One spelling for each path, so that routes, claims of keys, limits and logs all see the same.
+//! Gives each path one spelling, so that routes, claims of idempotency keys, limits and logs agree.
 
 use poem::http::Uri;
 
-/// This target in its normal form; `None` where it is in it already. A character that needs no
-/// escape has none (RFC 3986, 6.2.2.2), and a slash at the end of a path means nothing.
+/// The normal form of this target; `None` if it is normal already. In the normal form, no character
+/// is escaped that needs no escape (RFC 3986, 6.2.2.2), and the path does not end in a slash.
 ///
-/// A path with such a slash is answered like the one without it, and not redirected to it: browsers
-/// follow no redirection of a preflight.
+/// The service answers a path with a slash at its end like the path without it. It sends no
+/// redirect, because browsers do not follow the redirect of a preflight.
 pub(super) fn normalised(target: &Uri) -> Option<Uri> {
     let path = target.path();
     let has_slash = path.len() > 1 && path.ends_with('/');
@@ -26,7 +26,8 @@ pub(super) fn normalised(target: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Takes the escapes off what needs none. All others stay: an escaped slash is no slash.
+/// Undoes the escapes of characters that need no escape. All other escapes stay: an escaped slash
+/// does not separate segments.
 fn unescape(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;

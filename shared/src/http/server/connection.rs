@@ -24,17 +24,17 @@ use crate::http::peer::{Peer, Stage};
 use crate::http::request::Gate;
 use crate::http::settings::HttpSettings;
 
-/// An idle connection lives so much longer than its client is told, so that a request of the last
-/// moment still arrives.
+/// The service keeps an idle connection this much longer than it tells the client. So a request
+/// that the client sends in the last moment still arrives.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// Serves connections.
+/// Serves the connections of a process. Its parts are shared by all of them.
 pub(super) struct Attendant {
     gate: Gate,
     terms: Arc<Terms>,
     builder: http1::Builder,
-    /// How long an idle connection lives, as a client is told.
+    /// Value of the `Keep-Alive` header: how long an idle connection is kept.
     keep_alive: HeaderValue,
     shutdown: Shutdown,
 }
@@ -59,7 +59,8 @@ impl Attendant {
         }
     }
 
-    /// Serves a connection until the client has enough, or fails, or the process is to `end`.
+    /// Serves a connection until the client closes it, it fails, or `end` changes because the
+    /// process stops.
     pub(super) async fn attend(
         self: Arc<Self>,
         stream: TcpStream,
@@ -69,7 +70,7 @@ impl Attendant {
         let mut wire = Wire::new(stream, peer.clone(), self.terms.clone());
         let service = service_fn(|request| {
             let (attendant, peer) = (self.clone(), peer.clone());
-            // The connection moves what it is given about; this way it is a pointer.
+            // The HTTP library moves this future about. In a box, it moves one pointer.
             Box::pin(async move { Ok::<_, Infallible>(attendant.answer(request, &peer).await) })
         });
         let outcome = {
@@ -84,7 +85,7 @@ impl Attendant {
                 }
             }
         };
-        // What ends a connection early is the client's business, and the client knows.
+        // The client notices a connection that ends early, so there is nothing to log.
         let _ = wire.end(outcome).await;
     }
 
@@ -93,7 +94,7 @@ impl Attendant {
         request: Request<Incoming>,
         peer: &Peer,
     ) -> hyper::Response<BoxBody<Bytes, io::Error>> {
-        // The answer to the request before this one is written.
+        // The next request begins, so the previous answer is written and its permit is free.
         peer.held.release();
         peer.take_up().await;
         let may_stay = may_stay(request.version(), request.headers());
@@ -102,15 +103,16 @@ impl Attendant {
             .set(if whole { Stage::Whole } else { Stage::Body });
         let mut response: hyper::Response<_> = self.gate.answer(request, peer).await.into();
         if response.body().size_hint().exact().is_none() {
-            // A live stream has no end to wait for. It has a limit of its own.
+            // A live stream would keep the permit for ever. Live streams have a limit of their own.
             peer.held.release();
         }
         let whole = peer.progress.answer();
         let headers = response.headers_mut();
         let is_guest = peer.only_probes || peer.untaken.is_full();
         if !whole || is_guest || self.shutdown.is_cancelled() {
-            // The rest of the body cannot be told from a next request; or others need the place; or
-            // the next request goes to a process that stays.
+            // The connection is closed for one of three reasons. The unread rest of the body would
+            // look like the next request. Other clients need the permit. Or this process stops, and
+            // the next request has to go to another process.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         } else if may_stay {
             headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
@@ -120,23 +122,23 @@ impl Attendant {
     }
 }
 
-/// More than 100 headers are refused by the library itself; room for another number of them would be
-/// made, and moved about, for each request.
+/// The settings of the HTTP library. The limit of 100 headers stays, because it is the library's
+/// own: with any other limit, the library would allocate memory for the headers of each request.
 fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // A client that has sent all it wants to send is still there to be answered.
+        // A client that closes its sending side still waits for the answer.
         .half_close(true)
-        // The wire has the limits.
+        // `Wire` has this limit.
         .header_read_timeout(None)
-        // A body goes to the socket from where it lies. One piece with its head would be a copy for
-        // each connection, of which the memory stays for as long as the connection.
+        // Sends a body from the memory it lies in. Otherwise the library would copy head and body
+        // into a buffer that each connection keeps for its whole life.
         .writev(true)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
 }
 
-/// Whether a client means to send another request on this connection.
+/// Whether the client may send another request on this connection, by its `Connection` header.
 fn may_stay(version: Version, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::CONNECTION).iter();
     let mut says = |option: &str| {

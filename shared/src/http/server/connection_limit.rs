@@ -1,9 +1,11 @@
-//! How many connections there may be at once: each has a permit.
+//! Limits how many connections a process has at once: each connection holds a permit.
 //!
-//! While all of them are taken, the connection that has waited longest for its client is closed for
-//! the next one. One address has at most a share: beyond it, its own connections are closed for its
-//! next one. Where none waits, a connection takes one of a few permits for probes, so that the
-//! probes of a watcher are answered whatever clients do.
+//! When all permits are taken and another connection comes, the server closes the connection that
+//! has waited longest for its client. One address has at most a share of the permits. When its
+//! share is taken, the server closes one of its own connections instead.
+//!
+//! If no connection waits, the new one takes one of [`PROBE_CONNECTIONS`] permits that are good for
+//! probes only. So a monitor gets an answer to its probes, whatever clients do.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +22,9 @@ use crate::http::peer::{Peer, moment};
 use crate::http::rate_limit::network;
 use crate::http::settings::HttpSettings;
 
-/// Connections, beyond all others, that are answered probes and nothing else.
+/// Most connections beyond the limit. Only probes are answered on them.
 pub(crate) const PROBE_CONNECTIONS: usize = 64;
-/// How many of them one address has at most.
+/// Most connections beyond the limit that one address has.
 const PROBE_SHARE: usize = PROBE_CONNECTIONS / 2;
 /// Shortest time between two lines in the log about permits that ran out.
 const TELL_INTERVAL: Duration = Duration::from_mins(1);
@@ -35,25 +37,25 @@ pub(super) struct ConnectionLimit(Mutex<Book>);
 struct Book {
     clients: Room,
     probes: Room,
-    /// How many connections there were.
+    /// How many connections were accepted so far; each gets this number as its id.
     count: u64,
     shortage: Shortage,
 }
 
-/// The permit of one connection, which is given back when this is dropped.
+/// The permit of one connection. Dropping it gives the permit back.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     limit: Arc<ConnectionLimit>,
     id: u64,
 }
 
-/// What happened because no permit was left.
+/// What happened since the last line in the log because no permit was left.
 #[derive(Debug, Default)]
 struct Shortage {
     told: Option<Instant>,
-    /// Connections that were closed for others.
+    /// Connections that were closed to make room for others.
     closed: u64,
-    /// Connections that may only ask probes.
+    /// Connections that were let in for probes only.
     only_probes: u64,
     /// Connections that were closed at once.
     refused: u64,
@@ -76,7 +78,7 @@ impl ConnectionLimit {
         }))
     }
 
-    /// Takes a permit for a connection of `remote` to `local`. `None` where no permit is left.
+    /// Takes a permit for a connection from `remote` to `local`. `None` if no permit is left.
     pub(super) fn enter(
         self: &Arc<Self>,
         local: SocketAddr,
@@ -95,10 +97,11 @@ impl ConnectionLimit {
         })
     }
 
-    /// Says which task serves a connection. It is ended where another connection needs the permit.
+    /// Notes which task serves a connection. The task is aborted when another connection needs the
+    /// permit.
     pub(super) fn serve(&self, id: u64, task: &AbortHandle) {
         let mut book = self.book();
-        // A connection that has ended already has no permit any more.
+        // A connection that has ended meanwhile is in neither room.
         let _ = book.clients.serve(id, task) || book.probes.serve(id, task);
     }
 
@@ -108,7 +111,7 @@ impl ConnectionLimit {
 }
 
 impl ConnectionPermit {
-    /// Its number.
+    /// The number of the connection.
     pub(super) fn id(&self) -> u64 {
         self.id
     }
@@ -117,7 +120,7 @@ impl ConnectionPermit {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut book = self.limit.book();
-        // One that was closed for another has left before.
+        // A connection that was closed to make room for another has left its room already.
         let _ = book
             .clients
             .leave(self.id)
@@ -148,7 +151,7 @@ impl Book {
         Some((peer, id))
     }
 
-    /// Whether there is room, made if need be.
+    /// Makes sure of a free permit, by closing a connection if need be. `false` if that fails.
     fn make_room(&mut self, only_probes: bool, network: IpAddr, at: u64) -> bool {
         match self.room(only_probes).make_room(network, at) {
             Some(closed) => {
@@ -169,7 +172,7 @@ impl Book {
 }
 
 impl Shortage {
-    /// Says in the log what happened since the last time.
+    /// Logs what happened since the last line, at most once in [`TELL_INTERVAL`].
     fn tell(&mut self, address: IpAddr, now: Instant) {
         let Self {
             told,
@@ -181,7 +184,7 @@ impl Shortage {
         if is_time && closed + only_probes + refused > 0 {
             tracing::warn!(
                 %address, closed, only_probes, refused,
-                "connections ran out, of all or of one address: see MAX_CONNECTIONS and \
+                "connections ran out, of the process or of one address: see MAX_CONNECTIONS and \
                  MAX_CONNECTIONS_PER_ADDRESS"
             );
             *self = Self {

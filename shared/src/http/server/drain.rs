@@ -1,7 +1,7 @@
-//! Reading on after the last answer.
+//! Reads on after the last answer, before the connection is closed.
 //!
-//! Closing a socket that has unread bytes resets the connection, and the client may lose the answer.
-//! Many clients send a whole body before they look for an answer. nginx calls the remedy
+//! Closing a socket that has unread bytes resets the connection, and the client may lose the
+//! answer. Many clients send a whole body before they look for an answer. nginx calls the remedy
 //! `lingering_close`.
 
 use std::time::Duration;
@@ -10,18 +10,18 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest time that a client may go on sending what nobody reads.
+/// Longest time that a client may go on sending after the last answer.
 const DRAIN_TIME: Duration = Duration::from_secs(30);
-/// Longest pause of a client that goes on.
+/// Longest pause in what the client sends.
 const DRAIN_PAUSE: Duration = Duration::from_secs(5);
-/// Bytes that a client may go on sending.
+/// Most bytes that a client may go on sending.
 const MAX_DRAIN_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes that are read at once.
 const DRAIN_BUFFER: usize = 16 * 1024;
 
-/// Reads and forgets what still comes, until the client closes the connection or a limit is reached.
+/// Reads and discards what the client sends, until it closes the connection or reaches a limit.
 pub(super) async fn read_on(stream: &mut TcpStream) {
-    // A client that is not done by then loses its connection.
+    // A client that still sends after this time loses its connection.
     let _ = timeout(DRAIN_TIME, forget(stream)).await;
 }
 

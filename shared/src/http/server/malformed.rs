@@ -1,7 +1,7 @@
-//! Answers to what is no request.
+//! Answers to bytes that are not an HTTP/1.1 request.
 //!
-//! The HTTP library answers some mistakes with a status and no body, and closes the connection at
-//! others without a word. Neither tells a client what to change.
+//! The HTTP library answers some mistakes with a status and no body. At other mistakes it closes
+//! the connection without an answer. Neither tells a client what to change.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -22,14 +22,14 @@ use crate::http::request::too_large;
 use crate::http::scope::{TRACEPARENT, X_REQUEST_ID, read_context};
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
-/// because it tells a request id and a trace.
+/// because it carries a request id and a trace.
 const MAX_AUTOMATIC: usize = 160;
 /// First bytes of a TLS connection: a handshake of version 3.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 /// First bytes of an HTTP/2 connection.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
 
-/// Whether the library has made this answer. An answer that explains is sent instead.
+/// Whether the library made this answer by itself. [`refusal`] is sent instead.
 pub(super) fn is_automatic(answer: &[u8]) -> bool {
     answer.len() < MAX_AUTOMATIC
         && answer.starts_with(b"HTTP/1.")
@@ -37,8 +37,8 @@ pub(super) fn is_automatic(answer: &[u8]) -> bool {
         && answer.ends_with(b"\r\n\r\n")
 }
 
-/// The answer to a request that could not be read, of which `head` is the beginning. `None` where
-/// the connection failed and nobody would receive it.
+/// The answer to a request that could not be read and begins with `head`. `None` if the connection
+/// failed and the client would not receive an answer.
 pub(super) fn refusal(
     error: &hyper::Error,
     head: &[u8],
@@ -66,7 +66,7 @@ pub(super) fn refusal(
     Some(write(problem, head, terms.public_url.as_ref()))
 }
 
-/// Whether the wire has ended the wait for a head.
+/// Whether the wire ended the wait for a head.
 fn is_late(error: &hyper::Error) -> bool {
     let cause = error
         .source()
@@ -99,7 +99,7 @@ fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
     Problem::new(&TARGET_TOO_LONG, detail)
 }
 
-/// What is wrong with the length of the body.
+/// The problem with the length of the body, as the headers declare it.
 fn framing(head: &[u8]) -> Option<Problem> {
     let mut lengths = values(head, b"content-length");
     let detail = if let Some(coding) = values(head, b"transfer-encoding").last() {
@@ -143,7 +143,7 @@ fn values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> 
         })
 }
 
-/// Whether a body has more bytes than the library counts.
+/// Whether a body has more bytes than the library can count.
 fn is_too_large(digits: &[u8]) -> bool {
     let length = std::str::from_utf8(digits)
         .ok()
@@ -151,7 +151,7 @@ fn is_too_large(digits: &[u8]) -> bool {
     length.is_none_or(|length| length >= u64::MAX - 1)
 }
 
-/// Who asks, as far as the head tells.
+/// The request id and the trace, if the head has them.
 fn context(head: &[u8]) -> RequestContext {
     let mut headers = HeaderMap::new();
     for name in [X_REQUEST_ID, TRACEPARENT] {
@@ -163,7 +163,7 @@ fn context(head: &[u8]) -> RequestContext {
     read_context(&headers)
 }
 
-/// The path that was asked for, as far as the head tells.
+/// The path of the request, or `/` if the head has no readable path.
 fn path(head: &[u8]) -> &str {
     let line = head
         .iter()
@@ -181,7 +181,7 @@ fn path(head: &[u8]) -> &str {
         .unwrap_or("/")
 }
 
-/// The answer as it goes over the wire.
+/// Writes the answer, and a line in the log.
 fn write(problem: Problem, request: &[u8], public_url: Option<&PublicUrl>) -> Vec<u8> {
     let RequestContext {
         request_id,
@@ -189,7 +189,7 @@ fn write(problem: Problem, request: &[u8], public_url: Option<&PublicUrl>) -> Ve
     } = context(request);
     let (request_id, trace_id) = (request_id.as_str(), traceparent.trace_id());
     let status = problem.kind().status;
-    tracing::info!(target: "http", status = status.as_u16(), %problem, request_id, trace_id, "no request");
+    tracing::info!(target: "http", status = status.as_u16(), %problem, request_id, trace_id, "unreadable request");
     let body = problem.body(public_url, path(request), request_id);
     let mut head = format!("HTTP/1.1 {status}\r\n");
     #[expect(

@@ -1,7 +1,7 @@
-//! How fast a client has to take what it is sent.
+//! How fast a client has to take an answer.
 //!
-//! An answer that is not taken keeps its memory, and its request keeps its place. So a client that
-//! takes nothing, or next to nothing, loses its connection.
+//! An answer that the client does not read stays in memory, and its request keeps its permit. So a
+//! client that reads nothing, or too little, loses its connection.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tokio::time::Instant;
 
 /// Longest time for a client to take the next piece of an answer.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that a client takes in each second at least, on average, once it has kept the service
-/// waiting. It is given [`WRITE_TIMEOUT`] beside that.
+/// Fewest bytes a second that a client takes on average, from its first pause on. A client that is
+/// more than [`WRITE_TIMEOUT`] behind loses its connection.
 const MIN_RATE: u64 = 4 * 1024;
 
-/// What a client does that cannot take all of an answer at once.
+/// How fast a client takes an answer, once the client has made the service wait.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Option<Slow>);
 
 #[derive(Debug)]
 struct Slow {
-    /// When it kept the service waiting for the first time.
+    /// When the client made the service wait for the first time.
     began: Instant,
-    /// Bytes that it has taken since.
+    /// Bytes that the client has taken since.
     taken: u64,
-    /// When it stopped taking anything.
+    /// When the client stopped taking bytes. `None` while it takes some.
     stopped: Option<Instant>,
 }
 
@@ -36,7 +36,8 @@ impl Pace {
         }
     }
 
-    /// The client takes nothing now. Says from when on [`WRITE_TIMEOUT`] counts.
+    /// The client takes nothing now. Answers the moment from which [`WRITE_TIMEOUT`] counts: the
+    /// beginning of this pause, or earlier if the client was slower than [`MIN_RATE`].
     pub(super) fn stop(&mut self, now: Instant) -> Instant {
         let slow = self.0.get_or_insert(Slow {
             began: now,
@@ -48,7 +49,7 @@ impl Pace {
         stopped.min(slow.began + earned)
     }
 
-    /// The client has taken all there is.
+    /// The client has taken the whole answer.
     pub(super) fn finish(&mut self) {
         self.0 = None;
     }

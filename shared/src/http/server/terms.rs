@@ -1,4 +1,4 @@
-//! How long a connection may keep the service waiting.
+//! How long the service waits for the client of a connection.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use super::pace::WRITE_TIMEOUT;
 use crate::http::admission::{Admission, EXCESS_TIMEOUT};
 use crate::http::public_url::PublicUrl;
 
-/// What holds for every connection of a process.
+/// The limits that all connections of a process share.
 #[derive(Debug)]
 pub(super) struct Terms {
-    /// How long a head may take, once its first byte has arrived.
+    /// Longest time for a head, from its first byte on.
     pub(super) head: Duration,
-    /// How long the next request may take to begin.
+    /// Longest time until the next request begins.
     pub(super) idle: Duration,
-    /// The permits for requests. While none is free a client may stop taking an answer for no longer
-    /// than a head may take.
+    /// The permits for requests. While all are taken, a client that pauses in reading its answer
+    /// gets at most the time of a head.
     pub(super) admission: Admission,
     /// Where clients see the service.
     pub(super) public_url: Option<PublicUrl>,
@@ -29,7 +29,7 @@ pub(super) enum Wait {
 }
 
 impl Terms {
-    /// How long a wait may be as things are now.
+    /// The limit of a wait at this moment.
     pub(super) fn of(&self, wait: Wait) -> Duration {
         match wait {
             Wait::Idle => self.idle,
@@ -40,7 +40,7 @@ impl Terms {
         }
     }
 
-    /// The soonest that a wait may be too long, whatever happens meanwhile.
+    /// The shortest limit that the wait may get, however the permits change meanwhile.
     pub(super) fn soonest(&self, wait: Wait) -> Duration {
         match wait {
             Wait::Write => WRITE_TIMEOUT.min(self.head),

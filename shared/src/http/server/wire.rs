@@ -1,8 +1,9 @@
-//! What lies beneath the HTTP library: a socket whose peer may not keep it waiting for ever.
+//! The socket beneath the HTTP library, with a time limit for each wait for the client.
 //!
-//! The HTTP library has one limit for a head and for the pause before it, and makes a timer for each
-//! request. The wire has a limit for each of the two. All waits of a connection share one timer, which
-//! is moved when it has run out, or when a wait ends before it: most requests move no timer.
+//! The HTTP library has one limit for a head and for the pause before it, and makes a timer for
+//! each request. The wire has a limit for each of the two. All waits of a connection share one
+//! timer. The timer is set anew only when it has run out, or when a limit is earlier than the
+//! timer. So most requests do not touch it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,18 +20,18 @@ use super::terms::{Terms, Wait};
 use super::{drain, malformed};
 use crate::http::peer::{Peer, Stage};
 
-/// Bytes that are handed to the socket at once. It may keep one such piece more than
+/// Most bytes that the wire hands to the socket at once. The kernel may keep one such piece beyond
 /// [`super::MAX_UNSENT`].
 pub(in crate::http) const MAX_PIECE: usize = 16 * 1024;
-/// Buffers that are handed to the socket at once: a head and a body, or a few events.
+/// Most buffers that the wire hands to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
-/// A head and a body of no more bytes are copied together. The kernel takes one buffer for less than
-/// two, and most answers are this short.
+/// A head and a body of at most this many bytes are copied into one buffer. One buffer costs the
+/// kernel less than two, and most answers are this short.
 const SHORT: usize = 1024;
-/// Bytes of a head that are kept, to tell what is wrong with it.
+/// Most bytes of a head that the wire keeps, to tell the client what is wrong with the head.
 pub(in crate::http) const KEPT_HEAD: usize = 4 * 1024;
 
-/// Pause between two looks whether all permits are taken, for a client that takes nothing.
+/// While a client takes nothing, the wire checks at this interval whether all permits are taken.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One connection, as the HTTP library sees it.
@@ -39,11 +40,11 @@ pub(super) struct Wire {
     peer: Arc<Peer>,
     terms: Arc<Terms>,
     timer: Pin<Box<Sleep>>,
-    /// When the wait for a head, or for the request after an answer, began.
+    /// When the wait for a head, or for the next request, began.
     waits_since: Option<Instant>,
     /// How fast the client takes the answer.
     pace: Pace,
-    /// The beginning of the last head. The memory is used again for the next one.
+    /// The beginning of the last head. The next head reuses the memory.
     head: Vec<u8>,
 }
 
@@ -63,19 +64,19 @@ impl Wire {
         }
     }
 
-    /// Ends the connection in such a way that the client receives the last answer.
+    /// Ends the connection so that the client receives the last answer.
     pub(super) async fn end(mut self, outcome: hyper::Result<()>) -> io::Result<()> {
         self.peer.held.release();
         let stage = self.peer.progress.stage();
         if let Err(error) = &outcome {
-            // A head that arrived together with an earlier request was not kept.
+            // The wire did not keep a head that arrived together with an earlier request.
             let head = if stage == Stage::Answered {
                 &[]
             } else {
                 &self.head[..]
             };
             let Some(answer) = malformed::refusal(error, head, stage, &self.terms) else {
-                // The client is gone, or takes nothing.
+                // The client is gone, or reads nothing.
                 return Ok(());
             };
             timeout(WRITE_TIMEOUT, self.stream.write_all(&answer)).await??;
@@ -88,7 +89,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Whether a wait that began at `since` has been too long.
+    /// Ready once a wait that began at `since` has reached its limit.
     fn poll_limit(&mut self, wait: Wait, since: Instant, context: &mut Context<'_>) -> Poll<()> {
         let soonest = since + self.terms.soonest(wait);
         if self.timer.deadline() > soonest {
@@ -99,7 +100,8 @@ impl Wire {
             if now >= end {
                 return Poll::Ready(());
             }
-            // Nobody wakes this connection when the last permit is taken, so it looks.
+            // The limit is shorter while all permits are taken. The last permit wakes no
+            // connection, so each connection has to check.
             self.timer
                 .as_mut()
                 .reset(end.min(soonest.max(now + LOOK_AGAIN)));
@@ -111,7 +113,7 @@ impl Wire {
         let wait = match self.peer.progress.stage() {
             Stage::New | Stage::Head => Wait::Head,
             Stage::Idle => Wait::Idle,
-            // The reader of a body has a limit of its own.
+            // `request::body` has the limit for a body.
             _ => return Poll::Pending,
         };
         let since = self.waits_since.unwrap_or_else(|| {
@@ -124,7 +126,7 @@ impl Wire {
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Whether a client that has taken this much, or nothing, is still given time.
+    /// Notes what the client has taken, and fails a client that takes too little.
     fn keep_pace(
         &mut self,
         written: Poll<io::Result<usize>>,
@@ -145,10 +147,10 @@ impl Wire {
         written
     }
 
-    /// Looks at what has arrived.
+    /// Notes the stage of the request, and the beginning of its head, from bytes that arrived.
     fn note(&mut self, bytes: &[u8]) {
         match self.peer.progress.stage() {
-            // An empty line is no beginning: some clients end a body with one.
+            // An empty line begins no request: some clients send one after a body.
             Stage::New | Stage::Idle if bytes.iter().all(|byte| b"\r\n".contains(byte)) => return,
             Stage::New => self.peer.progress.set(Stage::Head),
             Stage::Idle => {
@@ -170,7 +172,7 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.peer.progress.stage() == Stage::Answered {
-            // The HTTP library reads on once the answer is sent.
+            // The HTTP library reads again only after it has sent the answer.
             self.peer.progress.set(Stage::Idle);
             self.peer.held.release();
             self.waits_since = None;
@@ -201,7 +203,7 @@ impl AsyncWrite for Wire {
         self.keep_pace(written, context)
     }
 
-    /// A head and its body in one piece. A long body is not copied.
+    /// Writes a head and its body with one system call. Only short ones are copied together.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -232,19 +234,19 @@ impl AsyncWrite for Wire {
         true
     }
 
-    /// The HTTP library flushes when it has handed over all it has.
+    /// The HTTP library flushes once it has handed over the whole answer.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.pace.finish();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// [`Wire::end`] closes the socket, because the wire may have more to say than the library.
+    /// Does nothing: [`Wire::end`] closes the socket, because the wire may still send an answer.
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }
 
-/// The bytes of all buffers, copied into `room`, which they must fit.
+/// The bytes of all buffers, copied into `room`. They have to fit.
 fn joined<'a>(buffers: &[IoSlice<'_>], room: &'a mut [u8; SHORT]) -> &'a [u8] {
     let mut end = 0;
     for buffer in buffers {
@@ -254,7 +256,8 @@ fn joined<'a>(buffers: &[IoSlice<'_>], room: &'a mut [u8; SHORT]) -> &'a [u8] {
     &room[..end]
 }
 
-/// The first [`MAX_PIECE`] bytes of what there is to write, and in how many buffers.
+/// Puts the first [`MAX_PIECE`] bytes of the buffers into `pieces`. Answers how many pieces it
+/// filled.
 fn cut<'a>(buffers: &'a [IoSlice<'_>], pieces: &mut [IoSlice<'a>; MAX_BUFFERS]) -> usize {
     let (mut left, mut count) = (MAX_PIECE, 0);
     for (buffer, piece) in buffers.iter().zip(pieces) {

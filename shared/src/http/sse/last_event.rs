@@ -1,5 +1,5 @@
-//! The last event that a client of a live stream received. A browser tells it in `Last-Event-ID`; what
-//! stands in for the browser's `EventSource` and cannot set headers has it in the query.
+//! The last event that a client of a live stream received. A browser sends its id in the header
+//! `Last-Event-ID`. A client that cannot set headers sends the id in the query.
 
 use poem::Request;
 use poem_openapi::registry::MetaSchema;
@@ -13,7 +13,7 @@ use crate::live::Mark;
 #[derive(Debug)]
 pub struct LastEventIdHeader(Option<Mark>);
 
-/// The id of an event; an empty one is that of none, as in the header.
+/// The id of an event in the query. An empty id stands for no event, as in the header.
 #[derive(Debug)]
 pub struct EventId(Option<Mark>);
 
@@ -21,8 +21,8 @@ const HEADER: &str = "Last-Event-ID";
 const EXPECTED: &str = "must be the id of an event of this stream";
 
 impl LastEventIdHeader {
-    /// The event of the header, or of the query where the header has none. When a browser connects
-    /// again, the header is the newer one: the query is the one it began with.
+    /// The event of the header; if the header has none, the event of the query. When a browser
+    /// connects again, it repeats the query of its first request, so the header is newer.
     pub fn or(self, query: Option<EventId>) -> Option<Mark> {
         self.0.or(query.and_then(|EventId(mark)| mark))
     }

@@ -1,4 +1,4 @@
-//! What a process does beside, that keeps a Redis store and reads a stream.
+//! The tasks of a process that has a Redis store and reads a stream.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ impl Process {
     /// Opens the store of the service, watches it, and keeps its function libraries in order.
     pub fn open_store(&mut self, store: &Store, witness: Witness) {
         let (opening, stop) = (store.clone(), self.shutdown.clone());
-        // The witness ends with the task: nothing else needs its connection.
+        // The task owns the witness, so the connection of the witness closes when the store is
+        // open.
         let opened = self.open_unchecked("store", async move {
             opening.open(&witness, &stop).await?;
             Ok(())
@@ -33,7 +34,7 @@ impl Process {
         });
     }
 
-    /// Adds consumers of one event type: one for each partition, because a blocking read needs a
+    /// Adds consumers of one event type: one for each partition, because each blocks in a read on a
     /// connection of its own.
     pub fn consume<H: Handler + Clone>(&mut self, handler: &H, store: &Store, settings: &Settings) {
         for partition in store.partitions().all() {
@@ -54,7 +55,8 @@ impl Process {
             ));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
-                // Before the store has its identity, "no such product" would be no answer.
+                // Until the store has its identity, its data may be missing. A handler must not act
+                // on what it does not find there.
                 opened.wait(&stop).await;
                 consumer.run(stop).await;
                 Ok(())
@@ -72,7 +74,7 @@ impl Process {
         });
     }
 
-    /// Adds the task that removes claims of days long ago.
+    /// Adds the task that removes old claims of idempotency keys.
     pub fn sweep_claims(&mut self, store: Store) {
         let sweep = Arc::new(Sweep::new("idempotency keys", SWEEP_INTERVAL / 2));
         self.repeat("sweep claims", SWEEP_INTERVAL, move || {
@@ -81,8 +83,8 @@ impl Process {
         });
     }
 
-    /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
-    /// reads block.
+    /// Adds the tasks that pass the changes of `store` to `feed`. Each partition has a Redis client
+    /// of its own, because its reads block.
     pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &Store, url: &RedisUrl) {
         for partition in store.partitions().all() {
             let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));

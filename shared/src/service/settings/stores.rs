@@ -1,5 +1,5 @@
-//! What a service is told that keeps a Redis store of its own, and acts on a stream in the store of
-//! another service.
+//! The settings of a service that has a Redis store of its own, and acts on a stream in the store
+//! of another service.
 
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
 use crate::store::partition::Partitions;
 use crate::stream::replay::REPLAY_WINDOW;
 
-/// What every process of such a service is told.
+/// The settings of every process of such a service.
 #[derive(Debug)]
 pub struct StoreSettings {
     /// The store of the service.
@@ -19,23 +19,24 @@ pub struct StoreSettings {
     pub other: RedisUrl,
     /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
     pub consumer_http_addr: Address,
-    /// Replicas that must have a change before it is answered. Read from `REPLICA_ACKS` and
-    /// `REPLICA_ACK_TIMEOUT`.
+    /// How many replicas must have a change before the service answers, and how long it waits for
+    /// them. Read from `REPLICA_ACKS` and `REPLICA_ACK_TIMEOUT`.
     pub replica_acks: ReplicaAcks,
-    /// How keys are spread. Read from `PARTITIONS`.
+    /// The partitions over which keys are spread. Read from `PARTITIONS`.
     pub partitions: Partitions,
     /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
     pub stream_retention: Duration,
     /// Name of the consumer in its group. Read from `CONSUMER_NAME`.
     pub consumer_name: String,
-    /// Idle time after which another consumer's entries are taken over. Read from `RECLAIM_IDLE`.
+    /// Idle time after which this consumer takes over the pending entries of another. Read from
+    /// `RECLAIM_IDLE`.
     pub reclaim_idle: Duration,
 }
 
-/// What differs between services with a store.
+/// The names and defaults that differ between services with a store.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreDefaults {
-    /// The service: the first part of the name of its consumer.
+    /// Name of the service: the first part of the default name of its consumer.
     pub service: &'static str,
     /// The setting that names the store of the service.
     pub own: Setting,
@@ -45,7 +46,7 @@ pub struct StoreDefaults {
     pub consumer_http_addr: &'static str,
 }
 
-/// A name for people and for the store.
+/// The name of a consumer in its group.
 struct ConsumerName(String);
 
 const DAY: Duration = Duration::from_hours(24);
@@ -57,9 +58,9 @@ const REPLICA_ACKS: Setting = Setting {
 const REPLICA_ACK_TIMEOUT: Setting = Setting {
     name: "REPLICA_ACK_TIMEOUT",
     default: "100ms",
-    help: "longest wait for those replicas, 1ms to 500ms; then 503, and the same key is safe",
+    help: "longest wait for these replicas, 1ms to 500ms; then 503, and a retry with the same key is safe",
 };
-/// Well below the time after which a command counts as failed.
+/// Well below the time after which a Redis command counts as failed.
 const ACK_TIMEOUT_RANGE: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_millis(500));
 const PARTITIONS: Setting = Setting {
@@ -67,8 +68,8 @@ const PARTITIONS: Setting = Setting {
     default: "",
     help: "number of partitions, 1 to 65535; unset: 16 with redis-cluster://, else keys without a tag",
 };
-/// Partitions of a cluster if `PARTITIONS` is unset: enough for a dozen nodes, few enough for one
-/// reader each. The number cannot be changed later.
+/// Number of partitions in a cluster if `PARTITIONS` is unset. It is enough for a dozen nodes, and
+/// small enough to give each partition a reader of its own. It cannot be changed later.
 const CLUSTER_PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
 const STREAM_RETENTION: Setting = Setting {
     name: "STREAM_RETENTION",
@@ -78,7 +79,7 @@ const STREAM_RETENTION: Setting = Setting {
 const CONSUMER_NAME: Setting = Setting {
     name: "CONSUMER_NAME",
     default: "",
-    help: "name of this consumer, 1 to 200 letters, another one for each process; unset: <service>-<host>-<port>",
+    help: "name of this consumer, 1 to 200 characters, different in each process; unset: <service>-<host>-<port>",
 };
 const MAX_CONSUMER_NAME: usize = 200;
 const RECLAIM_IDLE: Setting = Setting {
@@ -95,14 +96,14 @@ impl StoreSettings {
             default: defaults.consumer_http_addr,
             help: "where consume answers /livez and /readyz, host:port",
         };
-        // Every setting is read before the first one may end this function: all mistakes are
+        // Reads every setting before a mistake ends this function, so that all mistakes are
         // reported together.
         let own = reader.read::<RedisUrl>(defaults.own);
         let other = reader.read::<RedisUrl>(defaults.other);
         let consumer_http_addr = reader.read(consumer_http_addr);
         let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
-        // Shorter, and a replay after a restart would not find what it looks for.
+        // With a shorter retention, a replay after a loss would not find all entries of its window.
         let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
         let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
         let reclaim_idle = reader.span(
@@ -131,7 +132,7 @@ impl StoreSettings {
     }
 }
 
-/// Two stores that are not the same one.
+/// The two stores, if they are not the same store.
 fn read_apart(
     reader: &mut Reader,
     defaults: StoreDefaults,
@@ -171,8 +172,9 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
     })
 }
 
-/// The same after a restart, so that a consumer finds its own pending entries at once; and another one
-/// for each consumer, because two on one host cannot listen on one port.
+/// The default name of a consumer. It is the same after a restart, so that the consumer finds its
+/// own pending entries at once. Two consumers on one host have different names, because they cannot
+/// listen on the same port.
 fn default_consumer_name(service: &str, address: &Address) -> String {
     format!(
         "{service}-{}-{}",

@@ -1,7 +1,8 @@
-//! A number of permits, and who has them.
+//! A fixed number of permits, and the connections that hold them.
 //!
-//! Connections stand in the order in which they began to wait, as far as that was seen. Requests do
-//! not move them. A search for the longest wait sees what has changed, and moves what it passes. So a
+//! A line holds the connections in the order in which they began to wait for their clients. A
+//! request does not move its connection in the line, so the order may be out of date. A search for
+//! the longest wait compares each connection with its present state and moves it if need be. So a
 //! request costs nothing here, and a new connection costs little.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,42 +14,43 @@ use tokio::task::AbortHandle;
 use crate::http::admission::Untaken;
 use crate::http::peer::Peer;
 
-/// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
+/// How often one search looks at each connection. The first look may find that the connection waits
+/// since a later moment, and moves it. The second look closes it.
 const LOOKS: usize = 2;
-/// After a search among connections of which none waits, the next one begins so much later, in
-/// milliseconds: searches in vain are the only ones that cost more each time.
+/// Milliseconds between a search that found no waiting connection and the next search. Such a
+/// search looks at every connection, so it must not happen for each new one.
 const SEARCH_PAUSE_MS: u64 = 20;
 
 /// Permits, and the connections that have them.
 #[derive(Debug)]
 pub(super) struct Room {
     limit: usize,
-    /// Most permits of one address.
+    /// Most permits that one address holds.
     share: usize,
-    /// Most answers that clients of one address may not take.
+    /// Most answers that clients of one address may leave unread.
     untaken: usize,
     guests: HashMap<u64, Guest>,
     all: Line,
-    /// The same connections by their addresses.
+    /// The same connections, one line for each address.
     addresses: HashMap<IpAddr, Line>,
 }
 
-/// A connection that has a permit.
+/// A connection that holds a permit.
 #[derive(Debug)]
 pub(super) struct Guest {
     peer: Arc<Peer>,
     network: IpAddr,
-    /// Where it stands in both lines.
+    /// The moment under which the connection stands in both lines.
     since: u64,
     task: Option<AbortHandle>,
 }
 
-/// Connections by the moment since which each waits, as far as that was seen: it is later, or the
-/// same.
+/// Connections and the moment since which each was last seen to wait. The true moment is the same
+/// or later.
 #[derive(Debug, Default)]
 struct Line {
     order: BTreeSet<(u64, u64)>,
-    /// Not before this moment is it searched again.
+    /// The earliest moment of the next search.
     next_search: u64,
 }
 
@@ -65,8 +67,8 @@ impl Room {
         }
     }
 
-    /// Makes sure that there is a permit for another connection of this address. Answers how many were
-    /// closed for that; `None` where there is no permit.
+    /// Makes sure that there is a permit for another connection of this address. Answers how many
+    /// connections were closed for it; `None` if no permit can be had.
     pub(super) fn make_room(&mut self, network: IpAddr, now: u64) -> Option<u64> {
         let own = self
             .addresses
@@ -81,7 +83,7 @@ impl Room {
         }
     }
 
-    /// What the clients of an address do not take, for another one of them.
+    /// The count of unread answers that all connections of this address share.
     pub(super) fn untaken(&self, network: IpAddr) -> Arc<Untaken> {
         let line = self.addresses.get(&network);
         let neighbour = line.and_then(|line| self.guests.get(&line.order.first()?.1));
@@ -103,13 +105,13 @@ impl Room {
         self.stand(id, network, since);
     }
 
-    /// Says which task serves a connection. `false` where it is not here.
+    /// Notes which task serves a connection. `false` if the connection is not in this room.
     pub(super) fn serve(&mut self, id: u64, task: &AbortHandle) -> bool {
         let guest = self.guests.get_mut(&id);
         guest.map(|guest| guest.task = Some(task.clone())).is_some()
     }
 
-    /// Gives a permit back, and answers who had it.
+    /// Gives a permit back, and answers the connection that held it.
     pub(super) fn leave(&mut self, id: u64) -> Option<Guest> {
         let guest = self.guests.remove(&id)?;
         let Guest { network, since, .. } = guest;
@@ -124,7 +126,7 @@ impl Room {
         Some(guest)
     }
 
-    /// Closes the connection that has waited longest, of this address or of all.
+    /// Closes the connection that has waited longest: of this address, or of all addresses.
     fn close_one(&mut self, network: Option<IpAddr>, now: u64) -> Option<u64> {
         let line = self.line(network)?;
         let looks = if now < line.next_search {
@@ -142,7 +144,7 @@ impl Room {
                 }
                 return Some(1);
             }
-            // One that is busy stands behind all that wait now.
+            // A busy connection moves behind all connections that wait now.
             let seen = waits.map_or(now + 1, |waits| waits.min(now));
             let network = guest.network;
             guest.since = seen;
@@ -208,7 +210,7 @@ mod tests {
             self.start + Duration::from_millis(ms)
         }
 
-        /// A connection that comes at that time from that address. Says whether there was room.
+        /// Lets a connection come at that time from that address. Answers whether there was room.
         fn come(&mut self, ms: u64, host: u8) -> bool {
             let network = IpAddr::from([192, 0, 2, host]);
             let now = self.at(ms);
@@ -232,7 +234,7 @@ mod tests {
             self.peers[number].waits.begin(self.at(ms));
         }
 
-        /// Who is still there.
+        /// The numbers of the connections that still hold a permit.
         fn there(&self) -> Vec<u64> {
             let mut ids: Vec<u64> = self.room.guests.keys().copied().collect();
             ids.sort_unstable();
