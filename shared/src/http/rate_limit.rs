@@ -96,10 +96,11 @@ impl RateLimit {
 impl Quota {
     /// The refusal, if this request was one too many.
     pub fn refusal(&self) -> Option<Problem> {
-        let Rate { requests, window } = self.rate;
-        let detail = format!("the limit is {requests} requests in {} s", window.as_secs());
-        self.wait
-            .map(|wait| Problem::new(&RATE_LIMITED, detail).retry_after(wait))
+        self.wait.map(|wait| {
+            let Rate { requests, window } = self.rate;
+            let detail = format!("the limit is {requests} requests in {} s", window.as_secs());
+            Problem::new(&RATE_LIMITED, detail).retry_after(wait)
+        })
     }
 
     /// Adds the `RateLimit` headers to an answer.
