@@ -11,7 +11,7 @@
 //!   cope with that.
 //! * A blocking read has a client of its own ([`reader`](crate::redis::Redis::reader)) and is never
 //!   cancelled. The entries of a cancelled read would stay pending, and no task would handle them.
-//! * A client that got no answer for [`STUCK_AFTER`](crate::redis::STUCK_AFTER) is replaced by a
+//! * A client that got no answer for [`STUCK_AFTER`] is replaced by a
 //!   new one, even if it reports that it is connected.
 //! * `fred` may follow no redirection of a cluster: after `ASK` it would ask the wrong node, and
 //!   then stop working. A redirected command has done nothing, so it is sent again (`slots`).
