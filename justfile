@@ -20,7 +20,7 @@ order *args:
 reconcile *flags:
     @cargo run -q --bin stack -- reconcile {{ flags }}
 
-# a scripted story on a private system: paid, refunded, cancelled, recovered
+# five scripted stories on a private system: paid, refunded twice, cancelled, recovered
 [group('run')]
 demo *args:
     cargo run -q --bin stack -- demo {{ args }}
@@ -30,7 +30,7 @@ demo *args:
 test *args:
     cargo test {{ args }}
 
-# write the files in contracts/ anew from the programs and the Hurl files
+# write contracts/ and docs/configuration.md anew from the programs and the Hurl files
 [group('check')]
 contracts:
     WRITE_CONTRACTS=1 cargo test --test contracts
