@@ -6,6 +6,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use proof::links::Links;
 use proof::supervisor::Supervisor;
+use stack::client::client;
 use stack::redis::Owner;
 use stack::system::System;
 use stack::wait::wait_until;
@@ -79,7 +80,11 @@ async fn a_consumer_that_is_asked_before_it_reaches_its_new_store_finds_no_loss(
     system.inventory_redis().pause();
     system.process(consumer).restart().unwrap();
     let url = format!("{}/readyz", system.url(consumer));
-    let asked = || async { reqwest::get(&url).await.is_ok_and(|it| it.status() == 503) };
+    let client = client(LIMIT).unwrap();
+    let asked = || async {
+        let answer = client.get(&url).send().await;
+        answer.is_ok_and(|it| it.status() == 503)
+    };
     wait_until("the answer that it is not ready", LIMIT, asked)
         .await
         .unwrap();

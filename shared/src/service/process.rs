@@ -162,8 +162,9 @@ impl Process {
         about: About,
     ) -> anyhow::Result<()> {
         settings.max_connections = descriptors::make_room_for(settings.max_connections);
-        let listener = listen(address).await?;
+        // First, because the name of the address may take long to resolve.
         self.begin_when_open();
+        let listener = listen(address).await?;
         let checks = std::mem::take(&mut self.checks);
         let readiness = Readiness::new(checks, self.shutdown.clone())
             .with_notes(std::mem::take(&mut self.notes));

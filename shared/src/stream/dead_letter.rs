@@ -84,10 +84,8 @@ impl DeadLetters<'_> {
             let add = Command::new("XADD")
                 .key(self.partition.key(DEAD_LETTERS))
                 .arg("*");
-            // Replicas confirm a dead letter before its name is written. A name without its dead
-            // letter would keep the entry from ever being set aside again.
             self.store
-                .run_confirmed(letter::write(add, membership, delivery, parking))
+                .run(letter::write(add, membership, delivery, parking))
         }));
         let (mut failure, mut ids) = (None, Vec::with_capacity(news.len()));
         for added in added.await {

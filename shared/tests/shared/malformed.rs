@@ -106,6 +106,9 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
         let detail = "Content-Length: must be the number";
         refused(length(text), 400, NO_HTTP, detail).await;
     }
+    let detail = "Content-Length: must be the number";
+    let lower_case = "content-length: 2, 2\r\n".to_owned();
+    refused(lower_case, 400, NO_HTTP, detail).await;
     let both = length("2") + &length("3");
     refused(both, 400, NO_HTTP, "given twice").await;
     for codings in UNKNOWN_CODINGS {
@@ -125,4 +128,78 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
     raw.say(format!("POST /livez HTTP/1.1\r\n{HOST}{twice}\r\n{{}}"))
         .await;
     raw.answer().await.problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
+async fn a_request_of_http_1_1_names_one_host() {
+    let server = Server::serve(Routes::default(), &[]);
+    for (request, status) in [
+        ("GET /livez HTTP/1.1\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nHost: http://a/\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nHost: user@a\r\n\r\n", 400),
+        ("GET /livez HTTP/1.0\r\nHost: a b\r\n\r\n", 400),
+        ("GET http://x/livez HTTP/1.1\r\n\r\n", 400),
+        ("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        ("CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", 400),
+        ("GET /livez HTTP/1.1\r\nHost:\r\n\r\n", 200),
+        ("GET /livez HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
+        ("GET /livez HTTP/1.0\r\n\r\n", 200),
+        (
+            "GET http://localhost/livez HTTP/1.1\r\nHost: x\r\n\r\n",
+            200,
+        ),
+        ("GET /livez HTTP/1.1\nHost: localhost\n\n", 200),
+    ] {
+        let mut raw = Raw::to(&server).await;
+        raw.say(request).await;
+        let answer = raw.answer().await;
+        assert_eq!(answer.status(), status, "{request}: {answer:?}");
+        if status == 400 {
+            let detail = answer.problem(400, "malformed-request");
+            let about = if request.contains("Host: localhost") || request.contains("Host: x:80") {
+                "the target"
+            } else {
+                "Host: must"
+            };
+            assert!(detail.starts_with(about), "{request}: {detail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_whole_process_may_be_asked_for_its_methods() {
+    let server = Server::serve(Routes::default(), &[]);
+    let mut raw = Raw::to(&server).await;
+    raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    let answer = raw.answer().await;
+    assert_eq!(
+        (answer.status(), answer.header("allow")),
+        (204, Some("GET, HEAD"))
+    );
+    raw.say("OPTIONS * HTTP/1.1\r\n\r\n").await;
+    raw.answer().await.problem(400, "malformed-request");
+}
+
+#[tokio::test]
+async fn what_follows_a_request_is_answered_after_it() {
+    let server = Server::serve(Routes::default(), &[]);
+    let wide = format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100));
+    for (next, status, slug) in [
+        ("nonsense\r\n\r\n", 400, "malformed-request"),
+        ("GET /nowhere HTTP/1.1\r\n\r\n", 400, "malformed-request"),
+        (wide.as_str(), 431, "head-too-large"),
+    ] {
+        let mut raw = Raw::to(&server).await;
+        raw.end(format!("{LINE}{HOST}\r\n{next}")).await;
+        let said = raw.rest().await;
+        let (first, second) = said.split_at(said.find("HTTP/1.1 4").unwrap());
+        assert!(
+            first.starts_with("HTTP/1.1 200 OK") && first.ends_with("\r\n\r\nok"),
+            "{first}"
+        );
+        Said::parse(second).problem(status, slug);
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use shared::redis::{Command, Redis, RedisError};
+use shared::redis::{Code, Command, Redis, RedisError};
 use stack::credentials::User;
 use stack::ports;
 use stack::wait::{wait_for, wait_until};
@@ -55,7 +55,16 @@ async fn reason_at(url: &str) -> String {
     let redis = Redis::worker(&url.parse().unwrap());
     let reason = wait_for("a reason", LIMIT, || async {
         let error = redis.run(ping()).await.unwrap_err();
-        assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                RedisError::Unavailable {
+                    code: Code::Unknown,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         let text = error.to_string();
         assert!(!text.contains(SECRET), "{text}");
         text.split_once(" cannot be reached: ")

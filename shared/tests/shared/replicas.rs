@@ -91,7 +91,8 @@ async fn wait_confirmed(redis: &Redis) {
 
 fn assert_unconfirmed(error: &RedisError) {
     let RedisError::Unavailable {
-        message: reason, ..
+        code: Code::Unknown,
+        message: reason,
     } = error
     else {
         panic!("{error:?}")

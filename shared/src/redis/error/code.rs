@@ -229,10 +229,11 @@ impl Code {
     }
 
     /// The reason in words, followed by the code. The text of `answer` is used only if the code is
-    /// one of ours, because a server may repeat what was sent to it, even a password.
+    /// one of ours, because a server may repeat what was sent to it, even a password. Of a code
+    /// without words only its first word is used.
     pub(super) fn explain(self, answer: &str) -> String {
         let Some((text, ..)) = self.row() else {
-            return answer.to_owned();
+            return answer.split(' ').next().unwrap_or_default().to_owned();
         };
         let word = text.split(' ').next().unwrap_or_default();
         let own = || answer.strip_prefix(word).unwrap_or(answer).trim_start();
@@ -280,6 +281,7 @@ mod tests {
         );
         let text = "NOIDENTITY this store has lost its data";
         assert_eq!(explained(text), "this store has lost its data (NOIDENTITY)");
+        assert_eq!(explained("UNKNOWN s3cret"), "UNKNOWN");
     }
 
     #[test]
