@@ -183,7 +183,7 @@ local DAY_MS = 24 * 60 * 60 * 1000
 local DAYS = 'days'
 local MOST_DAYS = 8
 
--- The claim of this key on any day; nil or false where there is none.
+-- The claim of this key on any day; nil or false if no day has one.
 local function find_claim(prefix, hash, today)
   local claim = redis.call('HGET', prefix .. int(today), hash)
     or redis.call('HGET', prefix .. int(today - 1), hash)
