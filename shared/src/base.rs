@@ -5,5 +5,6 @@ pub mod config;
 pub mod digest;
 pub mod health;
 pub mod line_writer;
+pub mod pieces;
 pub mod shutdown;
 pub mod telemetry;

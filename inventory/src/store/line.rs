@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use shared::base::pieces::Pieces;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::RefundReason;
 use shared::contract::id::ProductId;
@@ -36,16 +37,18 @@ pub(super) fn product_or_tombstone(
 
 /// The product in the line of a product.
 pub(super) fn product(id: ProductId, line: &str) -> Result<Product, RedisError> {
-    let (values, _) = line
-        .split_once('\t')
-        .ok_or_else(|| broken(PRODUCT, "it is cut off"))?;
-    let mut values = values.splitn(6, ' ');
+    let mut parts = Pieces::<b'\t'>::of(line);
+    let (values, others) = (parts.next().unwrap_or_default(), parts.rest());
+    if others.is_none() {
+        return Err(broken(PRODUCT, "it is cut off"));
+    }
+    let mut values = Pieces::<b' '>::of(values);
     let version = part(PRODUCT, values.next())?;
     let quantity = part(PRODUCT, values.next())?;
     let updated_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
     let price = part(PRODUCT, values.next())?;
     let created_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
-    let name = values.next().filter(|name| !name.is_empty());
+    let name = values.rest().filter(|name| !name.is_empty());
     let name = name
         .map(ProductName::stored)
         .ok_or_else(|| broken(PRODUCT, "it has no name"))?;

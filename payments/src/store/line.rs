@@ -1,8 +1,9 @@
 //! The line of an order in the store. `lua/common/order_line.lua` says what stands in it.
 
 use std::fmt::Display;
-use std::str::{FromStr, Split};
+use std::str::FromStr;
 
+use shared::base::pieces::Pieces;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
@@ -14,7 +15,7 @@ use crate::domain::{Order, OrderStatus, PlaceOrder, Quote, Trail};
 /// The values of a line, from the first to the last.
 struct Values<'a> {
     id: OrderId,
-    rest: Split<'a, char>,
+    rest: Pieces<'a, b' '>,
 }
 
 /// The beginning of the line of a new order. The store adds the times of the order.
@@ -35,7 +36,7 @@ pub(super) fn placed(wanted: PlaceOrder, quote: Quote, context: &RequestContext)
 pub(super) fn parse(id: OrderId, line: &str) -> Result<Order, RedisError> {
     let mut values = Values {
         id,
-        rest: line.split(' '),
+        rest: Pieces::of(line),
     };
     let quantity = values.next("quantity")?;
     let quote = Quote {

@@ -158,7 +158,7 @@ impl fmt::Display for ETag {
 
 impl ToHeader for ETag {
     fn to_header(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.to_string()).ok()
+        HeaderValue::try_from(self.to_string()).ok()
     }
 }
 

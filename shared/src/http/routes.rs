@@ -15,6 +15,7 @@ use poem::http::{HeaderValue, Method};
 use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApi;
 
+use crate::base::pieces::Pieces;
 use crate::http::declared::Declared;
 use crate::http::problem::{self, Kind};
 
@@ -180,10 +181,8 @@ impl Node {
     }
 
     fn find(&self, path: &str) -> Option<&Endpoint> {
-        let (segment, rest) = match path.split_once('/') {
-            Some((segment, rest)) => (segment, Some(rest)),
-            None => (path, None),
-        };
+        let mut segments = Pieces::<b'/'>::of(path);
+        let (segment, rest) = (segments.next().unwrap_or_default(), segments.rest());
         let named = self
             .literals
             .iter()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::base::pieces::Pieces;
 use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 use crate::http::admission::Slot;
 use crate::http::routes::Endpoint;
@@ -41,7 +42,7 @@ impl RequestScope {
     /// A parameter as it stands in the path, with its escapes. The first parameter has the number
     /// 0.
     pub(crate) fn parameter<'a>(&self, path: &'a str, number: usize) -> Option<&'a str> {
-        path.split('/').nth(*self.parameters.get(number)?)
+        Pieces::<b'/'>::of(path).nth(*self.parameters.get(number)?)
     }
 
     /// Adds the id and the trace of the request to the headers of its answer.

@@ -1,15 +1,27 @@
 //! Commands, and the node of a cluster that receives each of them.
 
-use fred::types::{ClusterHash, Value};
+use fred::types::Value;
+use fred::util::redis_keyslot;
 
 /// An argument of a command: a text, bytes or a whole number.
 pub type Arg = Value;
+
+/// How the node of a cluster that receives a command is found.
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    /// Any node.
+    Any,
+    /// The node that owns the key which is the argument of this number.
+    Key(usize),
+    /// The node that owns this slot.
+    Slot(u16),
+}
 
 /// A command to a Redis server.
 #[derive(Clone, Debug)]
 pub struct Command {
     pub(super) name: &'static str,
-    pub(super) route: ClusterHash,
+    route: Route,
     pub(super) args: Vec<Arg>,
     /// The caller acts on a refusal, so a refusal is not logged.
     pub(super) is_attempt: bool,
@@ -21,7 +33,7 @@ impl Command {
         let args = Vec::with_capacity(8);
         Self {
             name,
-            route: ClusterHash::Random,
+            route: Route::Any,
             args,
             is_attempt: false,
         }
@@ -30,12 +42,10 @@ impl Command {
     /// Adds a key. The first one decides which node of a cluster receives the command.
     #[must_use]
     pub fn key(mut self, key: impl Into<Arg>) -> Self {
-        let key = key.into();
-        if let (ClusterHash::Random, Some(bytes)) = (&self.route, key.as_bytes()) {
-            self.route = route_of(bytes);
+        if matches!(self.route, Route::Any) {
+            self.route = Route::Key(self.args.len());
         }
-        self.args.push(key);
-        self
+        self.arg(key)
     }
 
     /// Adds an argument.
@@ -65,15 +75,19 @@ impl Command {
     /// is for commands about the node itself.
     #[must_use]
     pub fn to_owner_of(mut self, key: &str) -> Self {
-        self.route = route_of(key.as_bytes());
+        self.route = Route::Slot(redis_keyslot(key.as_bytes()));
         self
     }
-}
 
-/// The route to the node that owns a key. It is computed here, because `fred` ignores any other
-/// kind of route for a custom command.
-pub(super) fn route_of(key: &[u8]) -> ClusterHash {
-    ClusterHash::Custom(fred::util::redis_keyslot(key))
+    /// The slot whose node receives the command; `None` if any node may. Only a cluster has slots,
+    /// so only for a cluster is the slot computed.
+    pub(super) fn slot(&self) -> Option<u16> {
+        match self.route {
+            Route::Any => None,
+            Route::Key(index) => self.args.get(index)?.as_bytes().map(redis_keyslot),
+            Route::Slot(slot) => Some(slot),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -82,14 +96,14 @@ mod tests {
 
     #[test]
     fn a_command_goes_to_the_node_of_its_first_key() {
-        let slot = route_of(b"3");
+        let slot = Some(redis_keyslot(b"3"));
         let command = Command::new("FCALL")
             .arg("place_orders_payments_0123456789ab")
             .arg(2)
             .key("identity:{3}")
             .key("due:{4}");
-        assert_eq!(command.route, slot);
-        assert_eq!(Command::new("TIME").to_owner_of("due:{3}").route, slot);
-        assert_eq!(Command::new("PING").route, ClusterHash::Random);
+        assert_eq!(command.slot(), slot);
+        assert_eq!(Command::new("TIME").to_owner_of("due:{3}").slot(), slot);
+        assert_eq!(Command::new("PING").arg("3").slot(), None);
     }
 }

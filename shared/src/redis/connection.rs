@@ -10,7 +10,7 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
     UnresponsiveConfig,
 };
-use fred::types::{ConnectHandle, CustomCommand, RespVersion};
+use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -112,7 +112,14 @@ impl Connection {
     /// Sends a command and waits for its answer. The raw frame of the answer is used, because the
     /// conversion of `fred` would copy all of it once more.
     pub(super) async fn send(&self, command: Command) -> Result<Reply, RedisError> {
-        let custom = CustomCommand::new_static(command.name, command.route, false);
+        // `fred` ignores any other kind of route for a custom command.
+        let slot = if self.client.is_clustered() {
+            command.slot()
+        } else {
+            None
+        };
+        let route = slot.map_or(ClusterHash::Random, ClusterHash::Custom);
+        let custom = CustomCommand::new_static(command.name, route, false);
         // The future of `fred` has 5 KB. Without the box, each future that awaits a command would
         // too.
         let answer = Box::pin(self.client.custom_raw::<Arg>(custom, command.args)).await;

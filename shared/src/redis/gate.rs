@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::redis::command::{Arg, Command, route_of};
+use fred::util::redis_keyslot;
+
+use crate::redis::command::{Arg, Command};
 use crate::redis::error::RedisError;
 
 /// The channel of the message before a `WAIT`; in a cluster, the prefix of the keys that are
@@ -39,13 +41,14 @@ impl ConfirmKey {
     /// The key to write for the confirmation of a command. It has the tag of the command's first
     /// key.
     pub(super) fn of(command: &Command) -> Option<Self> {
+        let slot = command.slot();
         let keys = command.args.iter().filter_map(Arg::as_str);
         let tags = keys.filter_map(|key| {
             let (tag, _) = key.split_once('{')?.1.split_once('}')?;
             Some(format!("{MARK}:{{{tag}}}"))
         });
         tags.into_iter()
-            .find(|key| route_of(key.as_bytes()) == command.route)
+            .find(|key| Some(redis_keyslot(key.as_bytes())) == slot)
             .map(Self)
     }
 }

@@ -1,6 +1,6 @@
 //! The partitions of a store, and the partition to which an id belongs.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::num::NonZeroU16;
 
 use crate::contract::id::Id;
@@ -17,6 +17,10 @@ pub struct Partitions(Option<NonZeroU16>);
 /// partitioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(Option<u16>);
+
+/// Bytes of a key behind its name, in most keys: a tag and a UUID. A longer key only costs one more
+/// allocation.
+const USUAL_REST: usize = ":{65535}:".len() + 36;
 
 impl Partitions {
     /// A store without partitions: its keys have no tag.
@@ -89,10 +93,15 @@ impl Partition {
 
     /// The key of one thing called `id` in this partition: `name:id`, or `name:{3}:id`.
     pub fn key_of(self, name: &str, id: impl Display) -> String {
-        match self.0 {
-            None => format!("{name}:{id}"),
-            Some(index) => format!("{name}:{{{index}}}:{id}"),
-        }
+        let mut key = String::with_capacity(name.len() + USUAL_REST);
+        key.push_str(name);
+        let written = match self.0 {
+            None => write!(key, ":{id}"),
+            Some(index) => write!(key, ":{{{index}}}:{id}"),
+        };
+        // A `String` takes any text.
+        debug_assert!(written.is_ok());
+        key
     }
 }
 
