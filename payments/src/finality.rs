@@ -200,8 +200,9 @@ impl<S: Show> FinalityWait<S> {
                 Err(_) => Err(NotTaken::Unknown),
             }
         };
-        self.taken
-            .try_get_with(order.id, ask)
+        // The future of the cache has 5 KB. Without the box, the future of each `GET` of an order
+        // would too.
+        Box::pin(self.taken.try_get_with(order.id, ask))
             .await
             .map_err(|reason| *reason)
     }

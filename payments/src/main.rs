@@ -40,14 +40,16 @@ fn main() -> ExitCode {
 
 async fn start(verb: OwnVerb, config: Config) -> anyhow::Result<ExitCode> {
     match verb {
-        OwnVerb::Alike(verb) => start_alike(verb, config).await.map(|()| ExitCode::SUCCESS),
+        OwnVerb::Alike(verb) => Box::pin(start_alike(verb, config))
+            .await
+            .map(|()| ExitCode::SUCCESS),
         OwnVerb::Reconcile(options) => app::reconciler(&config, options)?.run().await,
     }
 }
 
 async fn start_alike(verb: Verb, config: Config) -> anyhow::Result<()> {
     match verb {
-        Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
+        Verb::Serve => Box::pin(app::serve(cli::begin(&config.common)?, config)).await,
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
         Verb::Healthcheck { process } => cli::healthcheck(config.address(process)).await,
         Verb::Openapi => cli::print(&app::openapi(&config)?),

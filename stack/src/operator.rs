@@ -36,7 +36,7 @@ impl Operator {
     /// Sends a command once. After an error that is not an answer of the store, it is unknown
     /// whether the command took effect.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> RedisResult<T> {
-        let mut connection = self.connection().await?;
+        let mut connection = Box::pin(self.connection()).await?;
         let answer = command.query_async(&mut connection).await;
         if answer.as_ref().is_err_and(is_broken) {
             *self.kept() = None;
