@@ -68,6 +68,9 @@ pub struct Redis {
     acks: ReplicaAcks,
 }
 
+/// A reply, and whether the replicas have confirmed what the command wrote or read.
+pub type Confirmed = (Reply, Result<(), RedisError>);
+
 struct Inner {
     url: RedisUrl,
     timeout: Duration,
@@ -122,7 +125,7 @@ impl Redis {
     /// [`reader`](Redis::reader) up to its `BLOCK` and 1 s.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::run_until_slot_rests(self, command, false).await;
+            return slots::run_until_slot_rests(|| self.run_once(command.clone())).await;
         }
         self.inner
             .run(&self.inner.connection.load_full(), command)
@@ -133,10 +136,17 @@ impl Redis {
     /// replicas that this client waits for have confirmed what the command wrote or read. After an
     /// error it is unknown whether the change was made, and whether a failover would undo it.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
+        let (reply, confirmed) = self.run_and_confirm(command).await?;
+        confirmed.map(|()| reply)
+    }
+
+    /// Like [`Redis::run_confirmed`], but answers the reply as well if the replicas did not confirm
+    /// it. The caller then knows what it has to look for later.
+    pub async fn run_and_confirm(&self, command: Command) -> Result<Confirmed, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::run_until_slot_rests(self, command, true).await;
+            return slots::run_until_slot_rests(|| self.confirmed_once(command.clone())).await;
         }
-        self.run_confirmed_once(command).await
+        self.confirmed_once(command).await
     }
 
     async fn run_once(&self, command: Command) -> Result<Reply, RedisError> {
@@ -145,7 +155,7 @@ impl Redis {
             .await
     }
 
-    async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
+    async fn confirmed_once(&self, command: Command) -> Result<Confirmed, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
         let connections = if waits {
@@ -160,10 +170,12 @@ impl Redis {
         };
         let reply = self.inner.run(&connection, command).await?;
         // A null reply needs no confirmation, because a caller acts on nothing.
-        if waits && !reply.is_null() {
-            Box::pin(self.acks.confirm(&connection, connections, key)).await?;
-        }
-        Ok(reply)
+        let confirmed = if waits && !reply.is_null() {
+            Box::pin(self.acks.confirm(&connection, connections, key)).await
+        } else {
+            Ok(())
+        };
+        Ok((reply, confirmed))
     }
 }
 
@@ -215,7 +227,9 @@ impl Inner {
         let RedisError::Unavailable { code, message } = error else {
             return error;
         };
-        let Some(mut reason) = connection.trouble() else {
+        // Of a command that was not sent, the outcome is known whatever the connection says.
+        let trouble = connection.trouble().filter(|_| code != Code::Crowded);
+        let Some(mut reason) = trouble else {
             let message = format!("{}: {message}", self.url);
             return RedisError::Unavailable { code, message };
         };

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod claim;
 pub mod condition;
+pub(crate) mod due;
 pub mod function;
 pub(crate) mod incarnation;
 pub mod index;
@@ -22,7 +23,7 @@ use futures_util::future::join_all;
 use crate::contract::id::clock;
 use crate::contract::limits::MAX_SKEW;
 use crate::contract::time::Timestamp;
-use crate::redis::{Code, Command, Redis, RedisError, Reply, info_field};
+use crate::redis::{Code, Command, Confirmed, Redis, RedisError, Reply, info_field};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
 use crate::store::partition::{Partition, Partitions};
@@ -125,6 +126,12 @@ impl Store {
     /// ([`Redis::run_confirmed`]).
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         self.redis.run_confirmed(command).await
+    }
+
+    /// Sends a plain command. The answer comes with whether a failover can undo it
+    /// ([`Redis::run_and_confirm`]).
+    pub(crate) async fn run_and_confirm(&self, command: Command) -> Result<Confirmed, RedisError> {
+        self.redis.run_and_confirm(command).await
     }
 
     /// Reads the line at a key of `partition`. `None` says that the key does not exist; a store

@@ -22,7 +22,7 @@ const REDIRECTED: &str = "Too many redirections.";
 /// * A consumer that meets `Unavailable` waits, and hands the same entries to the handler again.
 ///   The attempt is not counted. Each of the other two counts as one attempt of each entry. An
 ///   entry becomes a dead letter after its last attempt.
-/// * A process that starts tries again after each error. It ends only if a server refuses to load
+/// * A process that starts tries again after each error. It ends only if a server answers `ERR` to
 ///   the functions, because no later attempt can succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisError {
@@ -129,6 +129,8 @@ impl RedisError {
             Self::Unavailable { code, .. } => match code {
                 // The outcome of the command is unknown, but the connection is good.
                 Code::ClusterDown => true,
+                // The client itself refused the command.
+                Code::Crowded => false,
                 code => code.did_nothing() && !code.is_no_primary(),
             },
         }
@@ -158,10 +160,14 @@ impl Display for RedisError {
 impl From<fred::error::Error> for RedisError {
     /// `fred` reports its own errors this way, and those error answers that make it leave a server.
     fn from(error: fred::error::Error) -> Self {
-        use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
+        use fred::error::ErrorKind::{
+            Backpressure, Cluster, InvalidArgument, Parse, Routing, Unknown,
+        };
         let details = error.details();
         match error.kind() {
             Routing if details == REDIRECTED => Self::not_now(Code::TryAgain, ""),
+            // The queue of the client is full, so the command was not even put into it.
+            Backpressure => Self::not_now(Code::Crowded, &reason::of(&error)),
             Parse => Self::malformed("a reply", details),
             Unknown | InvalidArgument | Cluster if Code::of(details).is_some() => {
                 Self::answered(details)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-use super::{Code, Command, Redis, RedisError, Reply};
+use super::{Code, RedisError};
 use crate::base::backoff::Backoff;
 
 /// How long a command waits for a slot that is moving.
@@ -22,22 +22,18 @@ const MOVE_BACKOFF: Backoff = Backoff {
 
 /// Sends a command until the answer is not that its slot is moving. The future is boxed, so that a
 /// client of a single server does not pay for its size.
-pub(super) fn run_until_slot_rests(
-    redis: &Redis,
-    command: Command,
-    confirmed: bool,
-) -> BoxFuture<'_, Result<Reply, RedisError>> {
+pub(super) fn run_until_slot_rests<'a, T, F>(
+    send: impl Fn() -> F + Send + 'a,
+) -> BoxFuture<'a, Result<T, RedisError>>
+where
+    T: Send + 'a,
+    F: Future<Output = Result<T, RedisError>> + Send + 'a,
+{
     Box::pin(async move {
         let began = Instant::now();
         let mut refusals = 0;
         loop {
-            let command = command.clone();
-            let answer = if confirmed {
-                redis.run_confirmed_once(command).await
-            } else {
-                redis.run_once(command).await
-            };
-            match answer {
+            match send().await {
                 Err(error) if error.is(Code::TryAgain) && began.elapsed() < MOVE_LIMIT => {
                     refusals += 1;
                     tokio::time::sleep(MOVE_BACKOFF.wait(refusals)).await;

@@ -23,6 +23,13 @@ pub(crate) async fn record(
     store.run(set).await.map(drop)
 }
 
+/// Forgets the recorded incarnation, so that a replay is due. A store without memory takes this
+/// command, and refuses a mark (`due`).
+pub(crate) async fn forget(store: &Store, partition: Partition) -> Result<(), RedisError> {
+    let forget = Command::new("UNLINK").key(partition.key(INCARNATION));
+    store.run(forget).await.map(drop)
+}
+
 /// Whether this incarnation is the recorded one.
 pub(crate) async fn is_recorded(
     store: &Store,

@@ -13,7 +13,7 @@ use crate::store::function::IDENTITY;
 use crate::store::open::identity::PartitionState;
 use crate::store::open::server::Keeping;
 use crate::store::partition::Partition;
-use crate::store::{Store, incarnation};
+use crate::store::{Store, due, incarnation};
 
 mod identity;
 mod migration;
@@ -213,7 +213,7 @@ impl Store {
 
     /// Gives an empty store its identity, although data may have been lost. The store no longer
     /// knows which orders it served. A replay would find no product, and refund orders that were
-    /// served. So this records the incarnation, and no replay begins.
+    /// served. So this records the incarnation and removes the marks, and no replay begins.
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let set = Command::new("SET").key(partition.key(IDENTITY));
@@ -223,6 +223,7 @@ impl Store {
             if !identity.is_null() {
                 continue;
             }
+            due::remove_all(self, partition).await?;
             incarnation::record(self, partition, &self.incarnation().await?).await?;
             let identity = self.identity_text(&Uuid::now_v7().to_string());
             self.run(set.arg(identity).arg("NX")).await?;
@@ -273,9 +274,10 @@ impl OpenError {
     }
 }
 
-/// A server that refuses to load the functions will refuse at each attempt.
+/// A server that answers `ERR` to the functions does not take them at any later attempt either. Any
+/// other answer may pass, also one whose code this build does not know.
 fn never_loads(error: RedisError) -> OpenError {
-    if matches!(error, RedisError::Refused { .. }) {
+    if error.is(Code::Err) {
         return OpenError::Unfit(format!("it refuses to load our functions: {error}"));
     }
     error.into()

@@ -54,6 +54,9 @@ impl Attempts {
 
     /// Forgets the counts of these entries.
     pub(crate) async fn forget(&self, ids: Vec<String>) -> Result<(), RedisError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let forget = Command::new("HDEL").key(self.key.as_str()).args(ids);
         self.store.run(forget).await.map(drop)
     }
@@ -67,10 +70,6 @@ impl Attempts {
         let counts = self.store.run(counts).await?.map()?.into_iter();
         let is_stale = |id: &String| read_id(id).map_or(true, |id| stream.is_settled(id));
         let stale: Vec<String> = counts.map(|(id, _)| id).filter(is_stale).collect();
-        if stale.is_empty() {
-            Ok(())
-        } else {
-            self.forget(stale).await
-        }
+        self.forget(stale).await
     }
 }

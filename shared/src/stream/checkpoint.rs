@@ -14,16 +14,16 @@ mod agreement;
 mod recorded;
 
 pub(crate) use crate::stream::checkpoint::agreement::{Agreement, compare};
-pub(crate) use crate::stream::checkpoint::recorded::Recorded;
+pub(crate) use crate::stream::checkpoint::recorded::{Recorded, read, reset};
 
 use crate::contract::entry_id::EntryId;
-use crate::redis::{Code, Command, Redis, RedisError};
+use crate::redis::{Code, Redis, RedisError};
 use crate::store::function::Call;
 use crate::store::partition::Partition;
-use crate::store::{Store, incarnation};
-use crate::stream::checkpoint::recorded::as_ms;
+use crate::store::{Store, due, incarnation};
+use crate::stream::checkpoint::recorded::{CHECKPOINT, as_ms};
 use crate::stream::group::Membership;
-use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::replay::{Pass, REPLAY_WINDOW};
 use crate::stream::stream_state::StreamState;
 
 /// The checkpoint of one stream, as one consumer knows it.
@@ -50,10 +50,13 @@ pub(crate) struct Look {
     pub(crate) stream: StreamState,
     /// The incarnation of the own store.
     pub(crate) incarnation: String,
+    /// The marks that say that a replay is due.
+    pub(crate) marks: Vec<String>,
     /// Whether the two stores agree.
     pub(crate) agreement: Agreement,
-    /// Whether the own store may have forgotten effects since the last look.
-    pub(crate) may_have_forgotten: bool,
+    /// Whether a replay is due: the own store may have forgotten effects, or Redis may have taken
+    /// entries off the pending list before a consumer acted on them.
+    pub(crate) is_replay_due: bool,
 }
 
 /// The direction in which a checkpoint may move.
@@ -65,8 +68,6 @@ enum Move {
     Back,
 }
 
-/// Hash from stream to checkpoint.
-const CHECKPOINT: &str = "checkpoint";
 /// How far an acknowledged entry may be ahead of the recorded checkpoint, by the times in their
 /// ids. Far less than [`REPLAY_WINDOW`], and more than 0 because each move costs a call.
 const MAX_UNRECORDED: Duration = Duration::from_mins(1);
@@ -107,28 +108,57 @@ impl Checkpoint {
     pub(crate) async fn look(&mut self) -> Result<Look, RedisError> {
         // The checkpoint has to be of the incarnation that this look answers. So it is read before
         // the incarnation, and once more if the incarnation is new.
-        let before = self.remembered;
         let mut recorded = self.read().await?;
         let incarnation = self.store.incarnation().await?;
-        let is_known = self.incarnation.as_ref() == Some(&incarnation);
-        if !is_known {
+        if self.incarnation.as_ref() != Some(&incarnation) {
             recorded = self.read().await?;
         }
         // A person may put older data back under a server that goes on running: the checkpoint goes
-        // back, and the incarnation stays.
-        let is_older = recorded.id < before;
+        // back, and the incarnation stays. Only this process knows it, so it writes a mark before
+        // it forgets the later entry.
+        if recorded.id < self.remembered {
+            self.mark_older().await?;
+        }
+        self.remembered = recorded.id;
+        // The marks are read before the stream. So a replay that removes these marks acts on all
+        // entries that Redis gave out before they were written.
+        let marks = due::read(&self.store, self.partition).await?;
         let stream = self.read_stream().await?;
         let name = &self.membership.stream;
         let agreement = compare(&stream, &self.stream_store, name, recorded).await?;
-        let was_replayed =
-            is_known || incarnation::is_recorded(&self.store, self.partition, &incarnation).await?;
+        let was_replayed = self.incarnation.as_ref() == Some(&incarnation)
+            || incarnation::is_recorded(&self.store, self.partition, &incarnation).await?;
         Ok(Look {
             recorded,
             stream,
             incarnation,
+            is_replay_due: !marks.is_empty() || !was_replayed,
+            marks,
             agreement,
-            may_have_forgotten: is_older || !was_replayed,
         })
+    }
+
+    /// Writes a mark that the own store has gone back to older data. A store without memory for it
+    /// forgets the recorded incarnation instead.
+    async fn mark_older(&mut self) -> Result<(), RedisError> {
+        match self.mark("the checkpoint of the store went back").await {
+            Err(error) if error.is(Code::Oom) => {
+                incarnation::forget(&self.store, self.partition).await?;
+                self.incarnation = None;
+                Ok(())
+            }
+            marked => marked.map(drop),
+        }
+    }
+
+    /// Writes down that a replay is due, and answers the id of the mark.
+    pub(crate) async fn mark(&self, reason: &str) -> Result<String, RedisError> {
+        due::mark(&self.store, self.partition, reason).await
+    }
+
+    /// Removes marks: no replay is due because of them any more.
+    pub(crate) async fn remove_marks(&self, marks: Vec<String>) -> Result<(), RedisError> {
+        due::remove(&self.store, self.partition, marks).await
     }
 
     /// Takes the checkpoint back to the end of a stream that has lost its last entries.
@@ -151,14 +181,16 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Moves the checkpoint to the end of a replay, and then records the incarnation in which the
-    /// replay began. If this process crashes before that record, or the store restarts once more,
-    /// the next look begins another replay.
-    pub(crate) async fn complete_replay(
-        &mut self,
-        last: EntryId,
-        incarnation: String,
-    ) -> Result<(), RedisError> {
+    /// Moves the checkpoint to the end of a replay. Then records the incarnation in which the replay
+    /// began, and removes the marks that were there. If this process crashes before that, or the
+    /// store restarts once more, the next look begins another replay.
+    pub(crate) async fn complete_replay(&mut self, pass: Pass) -> Result<(), RedisError> {
+        let Pass {
+            last,
+            incarnation,
+            marks,
+            ..
+        } = pass;
         let stream = self.read_stream().await?;
         // The stream lost entries during the replay. If they are put back, they were not acted on.
         if stream.last < last {
@@ -174,7 +206,7 @@ impl Checkpoint {
             Err(error) if !error.is(Code::Oom) => return Err(error),
             _ => self.incarnation = Some(incarnation),
         }
-        Ok(())
+        self.remove_marks(marks).await
     }
 
     /// Makes sure that an entry may be acknowledged: moves the checkpoint there if the entry is
@@ -184,27 +216,19 @@ impl Checkpoint {
             return Ok(());
         }
         let to = Recorded::at(entry, &self.read_stream().await?);
-        let incarnation = self.known_incarnation();
+        // Before the first look no incarnation is known, and the store refuses the move.
+        let incarnation = self.incarnation.clone().unwrap_or_default();
         self.move_to(to, &incarnation, Move::Forward).await
     }
 
-    /// Reads the checkpoint from the own store.
-    pub(crate) async fn read(&mut self) -> Result<Recorded, RedisError> {
-        let recorded = read(&self.store, &self.membership.stream).await?;
-        self.remembered = recorded.id;
-        Ok(recorded)
+    async fn read(&self) -> Result<Recorded, RedisError> {
+        read(&self.store, &self.membership.stream).await
     }
 
     /// Reads the state of the stream and of the group.
     pub(crate) async fn read_stream(&self) -> Result<StreamState, RedisError> {
         let Membership { stream, group, .. } = &self.membership;
         StreamState::read(&self.stream_store, stream, group).await
-    }
-
-    /// The incarnation in which the last look or replay left nothing forgotten; empty before the
-    /// first look.
-    pub(crate) fn known_incarnation(&self) -> String {
-        self.incarnation.clone().unwrap_or_default()
     }
 
     /// Pause between two looks at both stores.
@@ -251,38 +275,6 @@ impl Checkpoint {
         self.remembered = to.id.max(known);
         Ok(())
     }
-}
-
-/// Reads the checkpoint of a stream from a store. If its partitions differ, the earliest counts.
-pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisError> {
-    let reads = store.partitions().all().map(|partition| async move {
-        let get = Command::new("HGET")
-            .key(partition.key(CHECKPOINT))
-            .arg(stream);
-        let found = store.run(get).await?;
-        if found.is_null() {
-            return Ok(Recorded::default());
-        }
-        let text = found.text()?;
-        text.parse()
-            .map_err(|error| RedisError::malformed(text, error))
-    });
-    let recorded: Vec<Recorded> = join_all(reads)
-        .await
-        .into_iter()
-        .collect::<Result<_, RedisError>>()?;
-    Ok(recorded.into_iter().min().unwrap_or_default())
-}
-
-/// Records `to` in every partition, whatever checkpoint is recorded there.
-pub(crate) async fn reset(store: &Store, stream: &str, to: Recorded) -> Result<(), RedisError> {
-    for partition in store.partitions().all() {
-        let set = Command::new("HSET")
-            .key(partition.key(CHECKPOINT))
-            .arg(stream);
-        store.run(set.arg(to.to_string())).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 
 use std::time::{Duration, Instant};
 
+mod counted;
 mod overdue;
 mod recovery;
 mod replaying;
@@ -265,7 +266,7 @@ impl<H: Handler> Consumer<H> {
                 // `XINFO` answers "no such key" for a stream that is gone, the other commands
                 // `NOGROUP`.
                 if error.is(Code::NoGroup) || error.is(Code::NoSuchKey) {
-                    self.state.group_exists = false;
+                    self.state.forget_group();
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! The consumer's own store keeps them, oldest first. A dead letter has the fields of its entry as
 //! they came, and what is known about the failure. It is written with plain commands and not by a
 //! Redis Function, because an entry may have more fields than Lua can pass on. A crash between the
-//! writes may leave a dead letter twice, and never loses one.
+//! writes may leave a dead letter twice, and never loses one. Nor does a failover between them.
 //!
 //! The store keeps as many dead letters as [`Bounds`] allow. The oldest ones beyond the bounds are
 //! written to the log, whole, and then leave the store. While the log is not written, they stay.
@@ -23,7 +23,7 @@ pub use crate::stream::dead_letter::census::{Dead, list};
 
 use futures_util::future::join_all;
 
-use crate::redis::{Command, Entry, RedisError};
+use crate::redis::{Command, Entry, RedisError, Reply};
 use crate::store::Store;
 use crate::store::partition::Partition;
 use crate::stream::delivery::{Delivery, Parking};
@@ -55,6 +55,8 @@ pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Pause between two lines of the log that say how many dead letters there are.
 pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+/// The most dead letters that are looked for at the same time. Each answer has a whole dead letter.
+const SOUGHT: usize = 16;
 /// The most entries that a line of the log names.
 const NAMED: usize = 3;
 
@@ -68,49 +70,44 @@ impl Bounds {
 }
 
 impl DeadLetters<'_> {
-    /// Sets entries aside. The caller acknowledges them afterwards.
+    /// Sets entries aside. The caller acknowledges them afterwards, so their dead letters have to be
+    /// in the store, and no failover may take them back.
+    ///
+    /// The name of a dead letter is written even if the replicas do not confirm the dead letter in
+    /// time. The next attempt then looks for the dead letter, and adds it again only if a failover
+    /// took it. Without the name, each attempt would add another one while a replica is away.
     pub(crate) async fn park(
         &self,
         membership: &Membership,
         parked: &[(Delivery, Parking)],
         keeper: &mut Keeper,
     ) -> Result<(), RedisError> {
-        let news = self.unknown(parked).await?;
+        let news = self.without_letter(parked).await?;
         if news.is_empty() {
             return Ok(());
         }
         // Sent together: the store writes them to its file in one go.
-        let added = join_all(news.iter().map(|&(delivery, parking, _)| {
+        let added = join_all(news.iter().map(|&(delivery, parking, _)| async move {
             let add = Command::new("XADD")
                 .key(self.partition.key(DEAD_LETTERS))
                 .arg("*");
-            self.store
-                .run(letter::write(add, membership, delivery, parking))
+            let add = letter::write(add, membership, delivery, parking);
+            let (id, confirmed) = self.store.run_and_confirm(add).await?;
+            Ok::<_, RedisError>((id.text()?, confirmed))
         }));
-        let (mut failure, mut ids) = (None, Vec::with_capacity(news.len()));
-        for added in added.await {
-            match added.and_then(|id| Ok(id.text()?)) {
-                Ok(id) => ids.push(Some(id)),
-                Err(error) => {
-                    failure.get_or_insert(error);
-                    ids.push(None);
-                }
-            }
+        let (mut outcome, mut names) = (Ok(()), Vec::new());
+        for ((_, _, name), added) in news.iter().zip(added.await) {
+            let confirmed = added.and_then(|(id, confirmed)| {
+                names.extend([name.clone(), id]);
+                confirmed
+            });
+            outcome = outcome.and(confirmed);
         }
-        let mut remember = Command::new("HSET").key(self.partition.key(DEAD_LETTER_IDS));
-        for ((_, _, name), id) in news.iter().zip(&ids) {
-            if let Some(id) = id {
-                remember = remember.arg(name.as_str()).arg(id.as_str());
-            }
+        if !names.is_empty() {
+            let remember = Command::new("HSET").key(self.partition.key(DEAD_LETTER_IDS));
+            self.store.run_confirmed(remember.args(names)).await?;
         }
-        // Remember the dead letters that were added, even if others failed. Otherwise the next
-        // attempt would add them again.
-        if ids.iter().any(Option::is_some) {
-            self.store.run_confirmed(remember).await?;
-        }
-        if let Some(error) = failure {
-            return Err(error);
-        }
+        outcome?;
         log_parked(membership, &news);
         self.keep_within(keeper).await;
         Ok(())
@@ -128,8 +125,12 @@ impl DeadLetters<'_> {
         Ok(self.store.run(page).await?.whole_entries()?)
     }
 
-    /// The entries that have no dead letter yet, with their names.
-    async fn unknown<'p>(
+    /// The entries that have no dead letter yet, with their names. Replicas have confirmed the dead
+    /// letters of the others.
+    ///
+    /// A name alone does not show that there is a dead letter. A failover may take the dead letter
+    /// and leave the name, which was written to the new primary.
+    async fn without_letter<'p>(
         &self,
         parked: &'p [(Delivery, Parking)],
     ) -> Result<Vec<(&'p Delivery, &'p Parking, String)>, RedisError> {
@@ -140,14 +141,31 @@ impl DeadLetters<'_> {
             .iter()
             .map(|(delivery, _)| name(&delivery.entry))
             .collect();
-        let known = Command::new("HMGET").key(self.partition.key(DEAD_LETTER_IDS));
-        let known = known.args(names.iter().map(String::as_str));
-        let known = self.store.run(known).await?.list_of(names.len())?;
-        let all = parked.iter().zip(names).zip(known);
-        let news = all.filter(|(_, known)| known.is_null());
-        Ok(news
-            .map(|(((delivery, parking), name), _)| (delivery, parking, name))
-            .collect())
+        let ids = Command::new("HMGET").key(self.partition.key(DEAD_LETTER_IDS));
+        let ids = ids.args(names.iter().map(String::as_str));
+        let ids = self.store.run(ids).await?.list_of(names.len())?;
+        let all: Vec<_> = parked.iter().zip(names).zip(ids).collect();
+        let mut news = Vec::new();
+        for page in all.chunks(SOUGHT) {
+            let there = join_all(page.iter().map(|(_, id)| self.is_there(id))).await;
+            for (((entry, name), _), is_there) in page.iter().zip(there) {
+                if !is_there? {
+                    news.push((&entry.0, &entry.1, name.clone()));
+                }
+            }
+        }
+        Ok(news)
+    }
+
+    /// Whether the store has the dead letter with this id; false for a null reply.
+    async fn is_there(&self, id: &Reply) -> Result<bool, RedisError> {
+        if id.is_null() {
+            return Ok(false);
+        }
+        let id = id.clone().text()?;
+        let find = Command::new("XRANGE").key(self.partition.key(DEAD_LETTERS));
+        let find = find.arg(id.as_str()).arg(id.as_str());
+        Ok(!self.store.run_confirmed(find).await?.list()?.is_empty())
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+mod missing;
 mod pace;
 
 pub use crate::stream::group::pace::Pace;
@@ -143,11 +144,9 @@ impl Membership {
         let mut entries = bounded(entries.entries()?);
         pace.learn(count, &entries);
         // These entries no longer exist in the stream, so Redis has taken them off the pending
-        // list. It never names them again: a crash before they are dead letters loses them.
-        entries.extend(removed.texts()?.into_iter().map(|id| Entry {
-            id,
-            ..Entry::default()
-        }));
+        // list. It never names them again. [`Membership::missing`] finds them before the scan, but
+        // for an entry that vanishes in between: a crash before it is a dead letter loses it.
+        entries.extend(removed.texts()?.into_iter().map(missing::entry));
         Ok(Reclaimed {
             cursor: cursor.text()?,
             entries,

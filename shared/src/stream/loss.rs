@@ -2,7 +2,7 @@
 //! lost data for good.
 
 use crate::store::open::{OpenError, Witness};
-use crate::store::{Store, incarnation};
+use crate::store::{Store, due, incarnation};
 use crate::stream::checkpoint::{self, Agreement, Recorded, compare};
 use crate::stream::stream_state::StreamState;
 
@@ -19,6 +19,7 @@ pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenErr
         if let Agreement::Diverged(_) = agreement {
             let recorded = Recorded::at(state.delivered, &state);
             checkpoint::reset(store, &stream, recorded).await?;
+            due::remove_all(store, partition).await?;
             incarnation::record(store, partition, &store.incarnation().await?).await?;
         }
     }

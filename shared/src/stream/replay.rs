@@ -32,11 +32,14 @@ pub(crate) struct Page {
 /// One reading of the recent past.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    next: EntryId,
+    /// Where the next page begins.
+    pub(crate) next: EntryId,
     /// The last entry of the past.
     pub(crate) last: EntryId,
     /// The incarnation of the own store in which the pass began.
     pub(crate) incarnation: String,
+    /// The marks that said that the pass was due.
+    pub(crate) marks: Vec<String>,
 }
 
 /// How far back a replay goes. The owner of the stream keeps entries at least this long.
@@ -46,14 +49,10 @@ pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
 const PASSES: u32 = 5;
 
 impl Replay {
-    /// Begins a pass over the entries between `from` and `last`.
-    pub(crate) fn begin(&mut self, from: EntryId, last: EntryId, incarnation: String) {
+    /// Begins a pass.
+    pub(crate) fn begin(&mut self, pass: Pass) {
         self.passes = self.passes.saturating_add(1);
-        self.pass = Some(Pass {
-            next: from,
-            last,
-            incarnation,
-        });
+        self.pass = Some(pass);
     }
 
     /// Whether a pass is under way.

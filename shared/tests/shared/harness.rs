@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::base::health::{Check, Progress, Readiness, STALLED_AFTER};
-use shared::base::shutdown::Shutdown;
+use shared::base::health::STALLED_AFTER;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::redis::{Command, Entry, Redis, RedisUrl, ReplicaAcks, Reply};
 use shared::store::partition::{Partition, Partitions};
 use shared::store::{Layout, Store};
-use shared::stream::consumer::{Consumer, Settings};
+use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::group::{Membership, Pace};
 use stack::binaries;
@@ -19,7 +18,6 @@ use stack::guard::{Farewell, Guard};
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::wait::{wait_for, wait_until};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
 
 use crate::script::{Script, order};
 
@@ -152,30 +150,7 @@ impl Stores {
             reclaim_idle: idle,
             ..self.settings(name)
         };
-        let (own, progress) = (
-            self.own_store(),
-            Progress::stalled_after(self.stalled_after),
-        );
-        let check = Check::progress("consumer", progress.clone());
-        let identity = own.identity_text("test");
-        let (identified, redis) = (
-            Command::new("SET").arg("identity").arg(identity),
-            self.operator.clone(),
-        );
-        let consumer = Consumer::new(script.clone(), own, partition(), &settings, progress);
-        let shutdown = Shutdown::new();
-        let mut task = JoinSet::new();
-        let stop = shutdown.clone();
-        task.spawn(async move {
-            redis.run(identified).await.unwrap();
-            consumer.run(stop).await;
-        });
-        let readiness = Readiness::new(vec![check], Shutdown::new());
-        Running {
-            shutdown,
-            readiness,
-            task,
-        }
+        self.consume_into(self.own_store(), &settings, script)
     }
 
     /// How a consumer of that name takes part.

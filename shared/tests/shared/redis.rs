@@ -184,7 +184,7 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
         assert!(error.to_string().contains(code), "{error}");
     }
     for (text, expected) in [
-        ("ERR", Code::Other),
+        ("ERR", Code::Err),
         ("WRONGTYPE", Code::WrongType),
         ("NOGROUP", Code::NoGroup),
         ("BUSYGROUP", Code::BusyGroup),
@@ -222,7 +222,7 @@ async fn real_refusals_are_told_apart_too() {
         matches!(
             &error,
             RedisError::Refused {
-                code: Code::Other,
+                code: Code::Err,
                 ..
             }
         ),

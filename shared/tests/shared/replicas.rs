@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::harness::{LIMIT, NEVER, Stores, entries, membership, url};
 use crate::script::{DONE, Script};
 
-const ACKS: ReplicaAcks = ReplicaAcks {
+pub(crate) const ACKS: ReplicaAcks = ReplicaAcks {
     count: 1,
     timeout: Duration::from_millis(300),
 };
@@ -24,13 +24,13 @@ const ACKS: ReplicaAcks = ReplicaAcks {
 const MARGIN: Duration = Duration::from_millis(700);
 
 /// A server that copies another one.
-struct Replica {
-    server: RedisServer,
+pub(crate) struct Replica {
+    pub(crate) server: RedisServer,
     _dir: TempDir,
 }
 
 impl Replica {
-    async fn of(primary: &RedisServer) -> Self {
+    pub(crate) async fn of(primary: &RedisServer) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let server = RedisServer::start(RedisOptions {
             store: Owner::Payments,

@@ -44,6 +44,8 @@ pub(crate) const DIE: u32 = 7;
 pub(crate) const HELD: u32 = 8;
 /// The store is away at each attempt.
 pub(crate) const AWAY: u32 = 9;
+/// The handler fails at the first attempt, and never answers at the second one.
+pub(crate) const FAIL_THEN_DIE: u32 = 10;
 
 impl Script {
     /// Everything that was handed over so far.
@@ -82,7 +84,7 @@ impl Script {
 
     fn settle(&self, event: &OrderCompleted) -> Settlement {
         match event.quantity {
-            RETRY => Settlement::Retry("not yet".to_owned()),
+            RETRY | FAIL_THEN_DIE => Settlement::Retry("not yet".to_owned()),
             RETRY_TWICE if self.times_of(event.order_id) <= 2 => {
                 Settlement::Retry("not yet".to_owned())
             }
@@ -109,7 +111,12 @@ impl Handler for Script {
             .collect();
         let at = Instant::now();
         self.calls.lock().unwrap().push(Call { at, orders });
-        if events.iter().any(|event| event.quantity == DIE) {
+        let dies = |event: &&OrderCompleted| match event.quantity {
+            DIE => true,
+            FAIL_THEN_DIE => self.times_of(event.order_id) > 1,
+            _ => false,
+        };
+        if events.iter().copied().any(|event| dies(&event)) {
             std::future::pending::<()>().await;
         }
         if events.iter().any(|event| event.quantity == HELD) {

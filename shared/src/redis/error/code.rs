@@ -39,6 +39,8 @@ pub enum Code {
     NoPerm,
     /// `NOREPLICAS`: the primary has too few replicas.
     NoReplicas,
+    /// `ERR`, and none of the texts below: the command is wrong.
+    Err,
     /// `ERR no such key`.
     NoSuchKey,
     /// `ERR Function not found`.
@@ -92,7 +94,7 @@ const MOVING: &str = "the keys are moving to another node of the cluster";
 
 /// For each answer: how it begins, its code, its effect, and its meaning in words. If the words are
 /// empty, the text of the answer itself is fit for people.
-const ANSWERS: [(&str, Code, Effect, &str); 31] = [
+const ANSWERS: [(&str, Code, Effect, &str); 32] = [
     ("ASK", Code::Ask, NotNow, MOVING),
     (
         "BUSY",
@@ -204,6 +206,8 @@ const ANSWERS: [(&str, Code, Effect, &str); 31] = [
         Never,
         "its server is not a node of a cluster",
     ),
+    // The last row, because the first one that fits counts.
+    ("ERR", Code::Err, Never, ""),
 ];
 
 impl Code {

@@ -1,10 +1,14 @@
-//! The recorded checkpoint, as the function `move_checkpoint` writes it.
+//! The recorded checkpoint: as the function `move_checkpoint` writes it, and as it is read.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
+use crate::redis::{Command, RedisError};
+use crate::store::Store;
 use crate::stream::replay::REPLAY_WINDOW;
 use crate::stream::stream_state::StreamState;
 
@@ -21,6 +25,9 @@ pub(crate) struct Recorded {
     /// An entry that was acted on, and is at least [`REPLAY_WINDOW`] older than `id`.
     pub(crate) earlier: EntryId,
 }
+
+/// Hash from stream to checkpoint.
+pub(super) const CHECKPOINT: &str = "checkpoint";
 
 impl Recorded {
     /// The checkpoint of a store that has acted on the stream up to `id`.
@@ -73,6 +80,38 @@ impl fmt::Display for Recorded {
         } = self;
         write!(f, "{id} {count} {open} {id} {earlier}")
     }
+}
+
+/// Reads the checkpoint of a stream from a store. If its partitions differ, the earliest counts.
+pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisError> {
+    let reads = store.partitions().all().map(|partition| async move {
+        let get = Command::new("HGET")
+            .key(partition.key(CHECKPOINT))
+            .arg(stream);
+        let found = store.run(get).await?;
+        if found.is_null() {
+            return Ok(Recorded::default());
+        }
+        let text = found.text()?;
+        text.parse()
+            .map_err(|error| RedisError::malformed(text, error))
+    });
+    let recorded: Vec<Recorded> = join_all(reads)
+        .await
+        .into_iter()
+        .collect::<Result<_, RedisError>>()?;
+    Ok(recorded.into_iter().min().unwrap_or_default())
+}
+
+/// Records `to` in every partition, whatever checkpoint is recorded there.
+pub(crate) async fn reset(store: &Store, stream: &str, to: Recorded) -> Result<(), RedisError> {
+    for partition in store.partitions().all() {
+        let set = Command::new("HSET")
+            .key(partition.key(CHECKPOINT))
+            .arg(stream);
+        store.run(set.arg(to.to_string())).await?;
+    }
+    Ok(())
 }
 
 /// A length of time in milliseconds, as entry ids count it.

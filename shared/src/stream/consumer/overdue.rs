@@ -82,6 +82,11 @@ impl Gone {
             .map(|(name, _)| name.clone())
             .collect()
     }
+
+    /// Counts anew, because a store was away: no consumer could ask for entries.
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@
 use std::time::{Duration, Instant};
 
 use super::Consumer;
-use crate::redis::{Entry, RedisError};
+use crate::redis::{Code, Entry, RedisError};
 use crate::stream::consumer::overdue::Span;
 use crate::stream::consumer::round::{Round, is_beyond};
-use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking};
-use crate::stream::group::BEGINNING;
-use crate::stream::settler::Acted;
+use crate::stream::delivery::{Delivery, Handler};
+use crate::stream::group::{BATCH, BEGINNING};
 use crate::stream::stream_state::read_id;
 
 /// How many idle times, on the clock of this machine, the same entry may be the oldest pending one.
@@ -58,6 +57,7 @@ impl<H: Handler> Consumer<H> {
     /// settled. The next round goes on where this page ended. A scan that began anew each round
     /// would never get past a long list.
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
+        self.park_missing().await?;
         let (store, cursor) = (&self.stream_store, &self.state.reclaim_cursor);
         let takes_all = self.state.reclaim_all_to.is_some();
         let idle = if takes_all {
@@ -100,6 +100,23 @@ impl<H: Handler> Consumer<H> {
         Ok(settled)
     }
 
+    /// Makes dead letters of the pending entries that the stream no longer has, before the scan takes
+    /// them off the pending list. Redis never names them again. So the death of this process, or a
+    /// lost answer, would leave no trace of them.
+    async fn park_missing(&mut self) -> Result<(), RedisError> {
+        let stream = self.checkpoint.read_stream().await?;
+        let (store, cursor) = (&self.stream_store, &self.state.reclaim_cursor);
+        let mut missing = self.membership.missing(store, &stream, cursor).await?;
+        missing.retain(|entry| !self.state.holds(&entry.id));
+        for entries in missing.chunks(BATCH) {
+            let batch = entries.iter().cloned().map(Delivery::first);
+            self.settler
+                .settle(batch.collect(), &mut self.checkpoint)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Ends a scan: plans the next one, and removes consumers that are gone. The next scan takes
     /// over entries regardless of their idle time if one entry is overdue.
     async fn end_scan(&mut self) -> Result<(), RedisError> {
@@ -111,9 +128,30 @@ impl<H: Handler> Consumer<H> {
         let membership = &self.membership;
         let idle = membership.idle_consumers(store, IDLE_CONSUMER).await?;
         let gone = self.state.gone.confirm(idle, now);
-        if membership.remove_consumers(store, gone).await? > 0 {
-            self.begin_replay().await?;
+        self.remove_gone(gone).await
+    }
+
+    /// Removes consumers from the group. Redis also takes the entries off the pending list that it
+    /// gave them since the look, so a replay is due until the answer says that there were none. A
+    /// crash or a failure in between leaves a mark that causes a replay.
+    async fn remove_gone(&mut self, gone: Vec<String>) -> Result<(), RedisError> {
+        if gone.is_empty() {
+            return Ok(());
         }
+        let reason = "consumers were removed from the group";
+        let mark = match self.checkpoint.mark(reason).await {
+            // A store without memory for the mark: a later scan removes the consumers.
+            Err(error) if error.is(Code::Oom) => return Ok(()),
+            mark => mark?,
+        };
+        let (store, membership) = (&self.stream_store, &self.membership);
+        if membership.remove_consumers(store, gone).await? == 0 {
+            return self.checkpoint.remove_marks(vec![mark]).await;
+        }
+        // Another consumer may have seen the first mark before the removal, and removes that mark
+        // without the entries.
+        self.checkpoint.mark(reason).await?;
+        self.state.look_soon();
         Ok(())
     }
 
@@ -149,90 +187,10 @@ impl<H: Handler> Consumer<H> {
     pub(super) async fn retry_due(&mut self) -> Result<usize, RedisError> {
         let mut settled = 0;
         for delivery in self.state.take_due() {
-            let again = self
-                .settler
-                .settle(vec![delivery], &mut self.checkpoint)
-                .await?;
+            let acted = self.settler.act(vec![delivery]).await?;
+            let again = self.finish(acted).await?;
             settled += self.state.retry_later(1, again);
         }
         Ok(settled)
-    }
-
-    /// Settles entries that this consumer held when its process died, or that belonged to a dead
-    /// consumer.
-    ///
-    /// One of the entries may have killed the process. So each entry that was recovered before is
-    /// counted and then handed over alone. Only the entry that kills reaches the limit; its
-    /// neighbours do not.
-    async fn settle_recovered(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
-        let counts = self.attempts.read(&entries).await?;
-        let recovered = entries.into_iter().zip(counts);
-        let (suspects, fresh): (Vec<_>, Vec<_>) = recovered
-            .map(|(entry, attempts)| Delivery { entry, attempts })
-            .partition(|delivery| delivery.attempts > 0);
-        let mut again = Vec::new();
-        for batch in std::iter::once(fresh).chain(suspects.into_iter().map(|suspect| vec![suspect]))
-        {
-            again.extend(self.settle_counted(batch).await?);
-        }
-        Ok(again)
-    }
-
-    /// Settles a batch of entries with the same count. The store keeps a count that is one higher
-    /// while the handler has the batch.
-    ///
-    /// The counts are forgotten before the entries are acknowledged. A crash in between costs a
-    /// count. In the other order it would leave counts for ever, because acknowledged entries never
-    /// come again.
-    async fn settle_counted(&mut self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
-        let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
-            return Ok(Vec::new());
-        };
-        let ids: Vec<String> = batch
-            .iter()
-            .map(|delivery| delivery.entry.id.clone())
-            .collect();
-        let Acted { settled, again } = if attempts >= MAX_ATTEMPTS {
-            self.park_killers(batch).await?
-        } else {
-            self.attempts.set(&ids, attempts + 1).await?;
-            let acted = self.settler.act(batch).await;
-            if acted.is_err() {
-                // A store failed, and no process died, so the count goes back. If this call fails
-                // too, the count stays one too high.
-                let _ = self.attempts.set(&ids, attempts).await;
-            }
-            acted?
-        };
-        self.attempts.forget(ids).await?;
-        self.settler
-            .acknowledge(settled, &mut self.checkpoint)
-            .await?;
-        Ok(again)
-    }
-
-    async fn park_killers(&mut self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
-        let detail = "handed over again and again, and the process died each time";
-        let parked = batch.into_iter().map(|delivery| {
-            let parking = Parking::too_often(detail.to_owned());
-            (delivery, parking)
-        });
-        Ok(Acted {
-            settled: self.settler.park(parked.collect()).await?,
-            again: Vec::new(),
-        })
-    }
-
-    /// Settles entries that this process has read before and could not settle, because a store was
-    /// away. The process is alive, so the entries did not kill it, and their counts are forgotten.
-    async fn settle_again(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
-        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
-        let batch = entries.into_iter().map(Delivery::first).collect();
-        let Acted { settled, again } = self.settler.act(batch).await?;
-        self.attempts.forget(ids).await?;
-        self.settler
-            .acknowledge(settled, &mut self.checkpoint)
-            .await?;
-        Ok(again)
     }
 }

@@ -8,10 +8,10 @@ use std::time::Instant;
 use super::Consumer;
 use crate::contract::entry_id::EntryId;
 use crate::redis::RedisError;
-use crate::stream::checkpoint::{Agreement, Look, Recorded};
+use crate::stream::checkpoint::{Agreement, Look};
 use crate::stream::consumer::round::Round;
 use crate::stream::delivery::Handler;
-use crate::stream::stream_state::StreamState;
+use crate::stream::replay::Pass;
 
 /// What a round of the consumer may do.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl<H: Handler> Consumer<H> {
             Agreement::TailLost => self.go_on_without_tail(&look).await?,
             Agreement::Consistent => {}
         }
-        if !look.may_have_forgotten {
+        if !look.is_replay_due {
             self.checkpoint.catch_up(&look).await?;
             self.attempts.forget_stale(&look.stream).await?;
             return Ok(Step::Proceed);
@@ -59,7 +59,7 @@ impl<H: Handler> Consumer<H> {
         if look.stream.is_empty() {
             return Ok(Step::Proceed);
         }
-        self.begin_pass(look.recorded, &look.stream, look.incarnation);
+        self.begin_pass(look);
         let reason = "the consumer acts on the same recent events again and again";
         Ok(Step::Replaying(Round::Stuck(reason)))
     }
@@ -74,25 +74,21 @@ impl<H: Handler> Consumer<H> {
         self.checkpoint.take_back(look).await
     }
 
-    /// Begins a replay because Redis may have taken entries off the pending list before a consumer
-    /// acted on them. The replay is only in memory: a crash before its end loses it.
-    pub(super) async fn begin_replay(&mut self) -> Result<(), RedisError> {
-        let recorded = self.checkpoint.read().await?;
-        let stream = self.checkpoint.read_stream().await?;
-        self.begin_pass(recorded, &stream, self.checkpoint.known_incarnation());
-        Ok(())
-    }
-
     /// Begins a pass that ends at the last entry that the group was given. Redis delivers the
     /// entries behind it anyway.
-    fn begin_pass(&mut self, recorded: Recorded, stream: &StreamState, incarnation: String) {
-        let last = stream.delivered;
-        let from = recorded.replay_from(last);
+    fn begin_pass(&mut self, look: Look) {
+        let last = look.stream.delivered;
+        let next = look.recorded.replay_from(last);
         if last != EntryId::default() {
             let stream = self.stream();
-            tracing::info!(stream, %from, "acting on recent events again");
+            tracing::info!(stream, from = %next, "acting on recent events again");
         }
-        self.replay.begin(from, last, incarnation);
+        self.replay.begin(Pass {
+            next,
+            last,
+            incarnation: look.incarnation,
+            marks: look.marks,
+        });
     }
 
     async fn replay_page(&mut self) -> Result<Round, RedisError> {
@@ -101,7 +97,7 @@ impl<H: Handler> Consumer<H> {
             .replay
             .read(store, membership, &mut self.state.past_pace)
             .await?;
-        self.settler.repeat(page.entries).await?;
+        self.repeat_counted(page.entries).await?;
         if let Some(next) = page.next {
             self.replay.go_on_from(next);
             return Ok(if self.replay.is_progress() {
@@ -113,9 +109,7 @@ impl<H: Handler> Consumer<H> {
         // If the completion fails, the next look decides whether to begin another pass.
         self.state.look_soon();
         if let Some(pass) = self.replay.end() {
-            self.checkpoint
-                .complete_replay(pass.last, pass.incarnation)
-                .await?;
+            self.checkpoint.complete_replay(pass).await?;
         }
         Ok(Round::Underway)
     }

@@ -91,9 +91,18 @@ impl State {
         self.own_pending_after = Some(BEGINNING.to_owned());
         self.look_soon();
         self.overdue.forget();
+        self.gone.forget();
         self.pace = Pace::cautious();
         self.past_pace = Pace::cautious();
         self.course = Course::Unknown;
+    }
+
+    /// Forgets how far a scan came, because the group is gone. The new group begins with nothing
+    /// pending, and gives out the same entries again.
+    pub(super) fn forget_group(&mut self) {
+        self.group_exists = false;
+        self.reclaim_cursor = BEGINNING.to_owned();
+        self.reclaim_all_to = None;
     }
 
     /// Looks at both stores in the next round.
@@ -185,6 +194,33 @@ mod tests {
         let mut state = State::new();
         state.in_hand = vec![Delivery::first(entry); count];
         state.linger()
+    }
+
+    /// While a store is away no consumer asks for entries, so each of them looks gone.
+    #[test]
+    fn what_was_seen_before_a_failure_does_not_count_towards_the_removal_of_a_consumer() {
+        let (mut state, began) = (State::new(), Instant::now());
+        let names = || vec!["live".to_owned()];
+        let confirm = |state: &mut State, after| state.gone.confirm(names(), began + after);
+        assert!(confirm(&mut state, Duration::ZERO).is_empty());
+        state.start_over();
+        let minute = Duration::from_mins(1);
+        assert!(confirm(&mut state, minute).is_empty());
+        assert_eq!(confirm(&mut state, minute * 2), ["live"]);
+    }
+
+    #[test]
+    fn a_new_group_is_scanned_from_its_beginning() {
+        let mut state = State::new();
+        state.group_exists = true;
+        state.reclaim_cursor = "7-7".to_owned();
+        state.reclaim_all_to = Some(EntryId::first_of(9));
+        state.forget_group();
+        assert!(!state.group_exists);
+        assert_eq!(
+            (state.reclaim_cursor.as_str(), state.reclaim_all_to),
+            (BEGINNING, None)
+        );
     }
 
     #[test]

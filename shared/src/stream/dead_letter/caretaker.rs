@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 
-use super::{Bounds, Dead, DeadLetters, Keeper};
+use super::{Bounds, DEAD_LETTERS, Dead, DeadLetters, Keeper};
 use crate::contract::time::Timestamp;
 use crate::redis::{Code, RedisError};
 use crate::store::Store;
@@ -16,36 +17,56 @@ use crate::stream::dead_letter::names::Scanned;
 
 /// Tells people about the dead letters of a store, and keeps them within bounds.
 pub struct Caretaker {
+    bounds: Bounds,
     /// Decides which dead letters are too old.
     sweep: Sweep,
     /// A round holds this lock while it works on the partitions.
-    memory: Mutex<Memory>,
+    memory: Mutex<HashMap<Partition, Memory>>,
 }
 
-/// What one round leaves for the next.
+/// Why a round did not tend every partition.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} of {all} partitions failed; in {first}: {error}")]
+pub struct Untended {
+    failed: usize,
+    all: usize,
+    first: String,
+    error: RedisError,
+}
+
+/// What one round leaves for the next, in each partition.
 struct Memory {
+    /// A partition in which dead letters cannot leave pauses alone.
     keeper: Keeper,
-    scanned: HashMap<Partition, Scanned>,
+    scanned: Option<Scanned>,
 }
 
 impl Caretaker {
     /// A dead letter leaves because of its age when two rounds at least `pause` apart agree.
     pub fn new(bounds: Bounds, pause: Duration) -> Self {
-        let sweep = Sweep::new("dead letters", pause);
         Self {
-            sweep,
-            memory: Mutex::new(Memory {
-                keeper: Keeper::new(bounds),
-                scanned: HashMap::new(),
-            }),
+            bounds,
+            sweep: Sweep::new("dead letters", pause),
+            memory: Mutex::default(),
         }
     }
 
     /// One round. If there are dead letters, logs their number and how to list them. Moves the dead
     /// letters beyond the bounds into the log. Forgets the names of dead letters that a person took
     /// out of the store.
-    pub async fn tend(&self, store: &Store) -> Result<(), RedisError> {
-        let dead = Dead::of(store).await?;
+    ///
+    /// A partition that fails holds up no other partition. The error names the first that failed.
+    pub async fn tend(&self, store: &Store) -> Result<(), Untended> {
+        let partitions: Vec<Partition> = store.partitions().all().collect();
+        let counted = partitions
+            .iter()
+            .map(|&partition| Dead::in_partition(store, partition));
+        let counted = join_all(counted).await;
+        // The steps below fail in the same partitions, and tell it.
+        let dead = counted
+            .into_iter()
+            .flatten()
+            .fold(Dead::default(), Dead::and);
         if dead.count > 0 {
             let service = store.layout().service;
             tracing::error!(
@@ -55,18 +76,33 @@ impl Caretaker {
                  them"
             );
         }
-        let mut failure = None;
+        let mut failures = Vec::new();
         let memory = &mut *self.memory.lock().await;
-        for partition in store.partitions().all() {
+        for &partition in &partitions {
+            let memory = memory.entry(partition).or_insert_with(|| Memory {
+                keeper: Keeper::new(self.bounds),
+                scanned: None,
+            });
             let dead_letters = DeadLetters { store, partition };
             dead_letters.keep_within(&mut memory.keeper).await;
-            // A failure of a sweep stops neither the names of this partition nor the next
-            // partition.
+            // A failure of a sweep does not stop the names of this partition.
             let sweep = self.sweep_old(&dead_letters, &mut memory.keeper).await;
             let names = memory.forget_names(&dead_letters).await;
-            failure = failure.or(sweep.and(names).err());
+            let failure = sweep.and(names).err();
+            failures.extend(failure.map(|error| (partition, error)));
         }
-        failure.map_or(Ok(()), Err)
+        let failed = failures.len();
+        failures
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |(first, error)| {
+                Err(Untended {
+                    failed,
+                    all: partitions.len(),
+                    first: first.key(DEAD_LETTERS),
+                    error,
+                })
+            })
     }
 
     /// Moves the dead letters that are too old, by the clock and by the newest dead letter.
@@ -97,11 +133,9 @@ impl Caretaker {
 
 impl Memory {
     async fn forget_names(&mut self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
-        let partition = dead_letters.partition;
-        let before = self.scanned.get(&partition).copied();
-        match dead_letters.forget_names(before).await {
+        match dead_letters.forget_names(self.scanned).await {
             Ok(now) => {
-                self.scanned.extend(now.map(|now| (partition, now)));
+                self.scanned = now.or(self.scanned);
                 Ok(())
             }
             // The Redis user of an older build may not scan the names.

@@ -61,24 +61,38 @@ impl Census {
 impl Dead {
     /// Counts the dead letters of all partitions.
     pub async fn of(store: &Store) -> Result<Self, RedisError> {
-        let looks = store.partitions().all().map(|partition| async move {
-            let census = Census::of(store, partition).await?;
-            let now = store.now(partition).await?;
-            let age = now.as_millis().saturating_sub(census.oldest.ms);
-            let oldest_for = if census.count > 0 { age } else { 0 };
-            Ok(Self {
-                count: census.count,
-                oldest_for: Duration::from_millis(oldest_for),
-            })
-        });
+        let looks = store
+            .partitions()
+            .all()
+            .map(|partition| Self::in_partition(store, partition));
         let found = join_all(looks)
             .await
             .into_iter()
             .collect::<Result<Vec<Self>, RedisError>>()?;
-        Ok(found.into_iter().fold(Self::default(), |sum, found| Self {
-            count: sum.count.saturating_add(found.count),
-            oldest_for: sum.oldest_for.max(found.oldest_for),
-        }))
+        Ok(found.into_iter().fold(Self::default(), Self::and))
+    }
+
+    /// Counts the dead letters of one partition.
+    pub(super) async fn in_partition(
+        store: &Store,
+        partition: Partition,
+    ) -> Result<Self, RedisError> {
+        let census = Census::of(store, partition).await?;
+        let now = store.now(partition).await?;
+        let age = now.as_millis().saturating_sub(census.oldest.ms);
+        let oldest_for = if census.count > 0 { age } else { 0 };
+        Ok(Self {
+            count: census.count,
+            oldest_for: Duration::from_millis(oldest_for),
+        })
+    }
+
+    /// The dead letters of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            oldest_for: self.oldest_for.max(other.oldest_for),
+        }
     }
 
     /// The age of the oldest dead letter, in words.

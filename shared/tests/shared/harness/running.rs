@@ -1,16 +1,47 @@
 //! A consumer under test.
 
-use shared::base::health::Readiness;
+use shared::base::health::{Check, Progress, Readiness};
 use shared::base::shutdown::Shutdown;
+use shared::redis::Command;
+use shared::store::Store;
+use shared::stream::consumer::{Consumer, Settings};
 use tokio::task::JoinSet;
 
-use super::LIMIT;
+use super::{LIMIT, Stores, partition};
+use crate::script::Script;
 
 /// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
 pub(crate) struct Running {
-    pub(super) shutdown: Shutdown,
-    pub(super) readiness: Readiness,
-    pub(super) task: JoinSet<()>,
+    shutdown: Shutdown,
+    readiness: Readiness,
+    task: JoinSet<()>,
+}
+
+impl Stores {
+    /// Starts a consumer with these settings, whose own store is `own`.
+    pub(crate) fn consume_into(&self, own: Store, settings: &Settings, script: &Script) -> Running {
+        let progress = Progress::stalled_after(self.stalled_after);
+        let check = Check::progress("consumer", progress.clone());
+        let identity = own.identity_text("test");
+        let (identified, redis) = (
+            Command::new("SET").arg("identity").arg(identity),
+            self.operator.clone(),
+        );
+        let consumer = Consumer::new(script.clone(), own, partition(), settings, progress);
+        let shutdown = Shutdown::new();
+        let mut task = JoinSet::new();
+        let stop = shutdown.clone();
+        task.spawn(async move {
+            redis.run(identified).await.unwrap();
+            consumer.run(stop).await;
+        });
+        let readiness = Readiness::new(vec![check], Shutdown::new());
+        Running {
+            shutdown,
+            readiness,
+            task,
+        }
+    }
 }
 
 impl Running {

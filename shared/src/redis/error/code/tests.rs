@@ -20,7 +20,7 @@ fn a_code_is_a_whole_word_in_capitals() {
         ("BUSYGROUP it exists", Some(Code::BusyGroup)),
         ("BUSYKEY it exists", Some(Code::Other)),
         ("ERR no such key", Some(Code::NoSuchKey)),
-        ("ERR no such keys", Some(Code::Other)),
+        ("ERR no such keys", Some(Code::Err)),
         ("UNKNOWN s3cret", Some(Code::Other)),
         ("Request timed out.", None),
         ("", None),
