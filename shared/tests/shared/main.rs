@@ -29,6 +29,7 @@ mod consumer;
 mod dead_letter_bounds;
 mod dead_letters;
 mod large_entries;
+mod live;
 mod progress;
 mod raw;
 mod recovery;
