@@ -44,6 +44,7 @@ mod http;
 mod idle;
 mod malformed;
 mod rude_clients;
+mod shares;
 mod slow_readers;
 mod unread;
 
