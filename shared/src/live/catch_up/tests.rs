@@ -85,12 +85,13 @@ proptest! {
         let mut all: Vec<Change> = all.collect();
         all.sort_by_key(|change| (change.mark.position, change.mark.partition));
         prop_assert_eq!(&sent, &all);
-        for (at, seen) in sent.iter().enumerate() {
-            let missed = sent[at + 1..].iter();
-            let mut lost = missed.filter(|change| {
-                change.mark.position <= seen.mark.within(change.mark.partition)
-            });
-            prop_assert_eq!(lost.next(), None, "after {}", seen.mark);
+        // The first change of each partition that is still to be sent, from the end backwards.
+        let mut to_come = FeedPositions::new();
+        for Change { mark, .. } in sent.iter().rev() {
+            for (&partition, &first) in &to_come {
+                prop_assert!(first > mark.within(partition), "{:?} is lost after {}", first, mark);
+            }
+            to_come.insert(mark.partition, mark.position);
         }
     }
 }
