@@ -13,10 +13,7 @@ use proof::chaos::{Options, Scale};
 use shared::service::cli::note;
 use stack::binaries::Build;
 use stack::server;
-use tokio::signal::unix::{SignalKind, signal};
-
-/// What a shell reports for a program that ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+use stack::signals::Signals;
 
 #[derive(Parser)]
 #[command(
@@ -95,17 +92,15 @@ impl Size {
 
 /// Runs until the end or a signal. A signal drops the future that owns the system, which stops it.
 async fn until_interrupted(options: Options) -> Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
+    let mut signals = Signals::new()?;
+    let status = tokio::select! {
         held = chaos::run(options) => {
             return held.map(|held| if held { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+        status = signals.next() => status,
+    };
     note(&"chaos: interrupted; the private system is stopped");
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(status)
 }
 
 /// Prints a line. If the reader of the output is gone, the run goes on.

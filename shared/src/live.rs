@@ -5,15 +5,15 @@
 //! order depends on the stream. A client that missed a change receives `reset`, and reads again.
 
 mod catch_up;
+mod handed_on;
 mod notice;
 mod position;
 mod tail;
 mod watches;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use tokio::sync::{Notify, broadcast};
 
 use crate::base::backoff::Backoff;
@@ -21,14 +21,16 @@ use crate::base::health::Progress;
 use crate::base::shutdown::{Shutdown, sleep_unless};
 use crate::live::catch_up::ENTRIES;
 pub use crate::live::catch_up::FeedPositions;
-pub use crate::live::notice::{Notice, Show, Signal};
-pub use crate::live::position::{CHANGES, Change, FeedPosition, Mark};
-use crate::live::position::{History, parse_changes};
+use crate::live::handed_on::HandedOn;
+use crate::live::notice::notices;
+pub use crate::live::notice::{Missed, Notice, Show, Signal};
+pub use crate::live::position::{CHANGES, Change, FeedPosition, Lag, Mark};
+use crate::live::position::{History, behind, parse_changes};
 use crate::live::tail::confirm_wait;
 pub use crate::live::tail::{FEED_BLOCK, Tail};
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
-use crate::redis::{Command, Redis, RedisError};
+use crate::redis::{Command, Entry, Redis, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
@@ -57,8 +59,7 @@ struct Inner<S> {
     show: S,
     signals: broadcast::Sender<Signal>,
     watches: Watches,
-    /// The last change that was handed on, for each partition that is being read.
-    positions: Mutex<FeedPositions>,
+    handed_on: Mutex<HandedOn>,
     /// Wakes the tasks that read, when a client begins to watch.
     interest: Notify,
     /// Wakes new subscribers, when the reading of a partition begins again.
@@ -69,14 +70,14 @@ impl<S: Show> Feed<S> {
     /// Hands on the changes of `store`, in the form that `show` gives them.
     pub fn new(store: Store, show: S) -> Self {
         let signals = broadcast::Sender::new(BACKLOG);
-        let (watches, positions) = (Watches::default(), Mutex::default());
+        let (watches, handed_on) = (Watches::default(), Mutex::default());
         let (interest, awake) = (Notify::new(), Notify::new());
         Self(Arc::new(Inner {
             store,
             show,
             signals,
             watches,
-            positions,
+            handed_on,
             interest,
             awake,
         }))
@@ -148,16 +149,9 @@ impl<S: Show> Feed<S> {
         let partitions = self.0.store.partitions().all().count();
         loop {
             let awake = self.0.awake.notified();
-            {
-                let positions = self.positions();
-                let newest = positions.iter().max_by_key(|(_, position)| **position);
-                let newest = newest.filter(|_| positions.len() == partitions);
-                if let Some((&partition, &position)) = newest {
-                    return Mark {
-                        partition,
-                        position,
-                    };
-                }
+            let newest = self.handed_on().newest(partitions, Instant::now());
+            if let Some(mark) = newest {
+                return mark;
             }
             awake.await;
         }
@@ -170,10 +164,10 @@ impl<S: Show> Feed<S> {
     /// Gives up the position in a partition if no client watches. A subscriber takes the same lock.
     /// Either this function sees the subscriber, or the subscriber sees that the position is gone.
     fn leave(&self, partition: Partition) -> bool {
-        let mut positions = self.positions();
+        let mut handed_on = self.handed_on();
         let unwatched = !self.is_watched();
         if unwatched {
-            positions.remove(&partition);
+            handed_on.forget(partition);
         }
         unwatched
     }
@@ -192,31 +186,42 @@ impl<S: Show> Feed<S> {
     }
 
     /// The position in each partition from which a client goes on after `mark`. `None` if the store
-    /// no longer has all changes since then.
-    pub async fn positions_after(&self, mark: Mark) -> Result<Option<FeedPositions>, RedisError> {
-        catch_up::positions_after(&self.0.store, mark).await
+    /// no longer has all changes since then, or if there are more than `limit`.
+    pub async fn positions_after(
+        &self,
+        mark: Mark,
+        limit: usize,
+    ) -> Result<Option<FeedPositions>, RedisError> {
+        catch_up::positions_after(&self.0.store, mark, limit).await
     }
 
-    /// The next changes after `positions`, which move on, and the number of changes. The number
-    /// includes changes that cannot be shown. The changes of one call are in the order of time.
+    /// The next changes after `positions`, which move on. `None` if the store no longer has all of
+    /// them.
     pub async fn next_page(
         &self,
         positions: &mut FeedPositions,
-    ) -> Result<(Vec<Notice>, usize), RedisError> {
-        let changes = catch_up::next_changes(&self.0.store, positions).await?;
-        let count = changes.len();
-        Ok((self.notices(changes).await?, count))
+    ) -> Result<Option<Missed>, RedisError> {
+        let Some(page) = catch_up::next_changes(&self.0.store, positions).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Missed {
+            notices: notices(&self.0.show, page.changes).await?,
+            count: page.count,
+            has_more: page.has_more,
+        }))
     }
 
-    /// Finds the position from which to read. If changes may have been missed, every watch wakes up
-    /// and every live stream receives `reset`.
-    async fn resume(&self, partition: Partition) -> Result<(), RedisError> {
+    /// Makes sure of the position from which to read. If changes may have been missed, every watch
+    /// wakes up and every live stream receives `reset`. Answers whether the position is still the
+    /// same.
+    async fn resume(&self, partition: Partition) -> Result<bool, RedisError> {
+        let began = Instant::now();
         let history = History::read(&self.0.store, partition).await?;
-        let known = self.positions().get(&partition).copied();
+        let known = self.handed_on().position(partition);
         if known.is_some_and(|known| history.is_complete_since(known)) {
-            return Ok(());
+            return Ok(true);
         }
-        self.positions().insert(partition, history.end());
+        self.handed_on().reach(partition, history.end(), began);
         self.0.watches.wake_all();
         // If the partition was not read before, new subscribers begin here and have missed nothing.
         if known.is_some() {
@@ -224,16 +229,12 @@ impl<S: Show> Feed<S> {
             let _ = self.0.signals.send(Signal::Reset);
         }
         self.0.awake.notify_waiters();
-        Ok(())
+        Ok(false)
     }
 
     /// Reads the next changes and hands them on. Answers the number of entries that were read.
     async fn read(&self, partition: Partition, reader: &Redis) -> Result<usize, RedisError> {
-        let after = self
-            .positions()
-            .get(&partition)
-            .copied()
-            .unwrap_or_default();
+        let after = self.handed_on().position(partition).unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
         let read = Command::new("XREAD").arg("COUNT").arg(i64::from(ENTRIES));
         let read = read
@@ -246,50 +247,48 @@ impl<S: Show> Feed<S> {
         let entries = reader.run(read).await?.read_entries()?;
         let Some(last) = entries.last() else {
             confirm_wait(began)?;
+            self.handed_on().reach(partition, after, began);
             return Ok(0);
         };
-        let last = last.id.parse().map_or(after, FeedPosition::behind);
-        let changes: Vec<Change> = entries
-            .iter()
-            .flat_map(|entry| parse_changes(partition, entry))
-            .collect();
-        for change in &changes {
-            self.0.watches.wake(&change.id);
+        let last = behind(last).unwrap_or(after);
+        let is_full = entries.len() >= usize::from(ENTRIES);
+        // A reader that falls far behind finds a stream whose oldest changes were removed.
+        if is_full && !self.resume(partition).await? {
+            return Ok(entries.len());
         }
-        if self.0.signals.receiver_count() > 0 {
-            for notice in self.notices(changes).await? {
-                let _ = self.0.signals.send(Signal::Notice(Arc::new(notice)));
-            }
+        self.hand_on(partition, &entries).await?;
+        let mut handed_on = self.handed_on();
+        if is_full {
+            handed_on.reach_partly(partition, last);
+        } else {
+            handed_on.reach(partition, last, began);
         }
-        self.positions().insert(partition, last);
         Ok(entries.len())
     }
 
-    async fn notices(&self, changes: Vec<Change>) -> Result<Vec<Notice>, RedisError> {
-        let shown = join_all(changes.iter().map(|change| self.0.show.show(change))).await;
-        let mut notices = Vec::with_capacity(changes.len());
-        for (change, data) in changes.into_iter().zip(shown) {
-            let data = match data {
-                // A damaged record must not hold up the other changes.
-                Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
-                    tracing::error!(%error, id = change.id, "cannot show what changed");
-                    continue;
-                }
-                data => data,
-            };
-            let notice = |data| Notice {
-                change,
-                data,
-                frame: OnceLock::new(),
-            };
-            notices.extend(data?.map(notice));
+    async fn hand_on(&self, partition: Partition, entries: &[Entry]) -> Result<(), RedisError> {
+        let changes = entries
+            .iter()
+            .flat_map(|entry| parse_changes(partition, entry));
+        let changes: Vec<Change> = changes.collect();
+        for change in &changes {
+            self.0.watches.wake(&change.id);
         }
-        Ok(notices)
+        if self.0.signals.receiver_count() == 0 {
+            return Ok(());
+        }
+        let notices = notices(&self.0.show, changes).await?;
+        let lag = self.handed_on().lag_beside(partition, Instant::now());
+        for mut notice in notices {
+            notice.change.mark.lag = lag;
+            let _ = self.0.signals.send(Signal::Notice(Arc::new(notice)));
+        }
+        Ok(())
     }
 
-    fn positions(&self) -> MutexGuard<'_, FeedPositions> {
+    fn handed_on(&self) -> MutexGuard<'_, HandedOn> {
         self.0
-            .positions
+            .handed_on
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -122,28 +122,30 @@ impl Build {
     }
 }
 
-/// Binaries that were built before. If the folder has no `stack`, the running program is `stack` or
-/// has it in its own folder.
+/// Binaries that were built before. The folder has all three programs. It may do without `stack` if
+/// the running program is `stack`, or has it in its own folder.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
-    let existing = |path: PathBuf| {
-        ensure!(
-            path.is_file(),
-            "{} is missing (PAS_DE_DEUX_BIN_DIR is set)",
-            path.display()
-        );
-        Ok(std::path::absolute(path)?)
-    };
-    let is_stack = exe.file_name().is_some_and(|name| name == "stack");
-    let stack = if is_stack {
+    let own = if exe.file_name().is_some_and(|name| name == "stack") {
         exe.to_path_buf()
     } else {
         profile_dir(exe).join("stack")
     };
-    let in_dir = dir.join("stack");
+    let existing = |name: &str, other: Option<PathBuf>| {
+        let mut places = [dir.join(name)].into_iter().chain(other);
+        let found = places.find(|path| path.is_file()).with_context(|| {
+            let dir = dir.display();
+            format!(
+                "`{name}` is missing in {dir}, where PAS_DE_DEUX_BIN_DIR says that the programs \
+                 are. Build all of them with `cargo build --bin inventory --bin payments --bin \
+                 stack` and put them there, or unset the variable"
+            )
+        })?;
+        anyhow::Ok(std::path::absolute(found)?)
+    };
     Ok(Binaries {
-        inventory: existing(dir.join("inventory"))?,
-        payments: existing(dir.join("payments"))?,
-        stack: existing(if in_dir.is_file() { in_dir } else { stack })?,
+        inventory: existing("inventory", None)?,
+        payments: existing("payments", None)?,
+        stack: existing("stack", Some(own))?,
         acl: None,
     })
 }
@@ -178,4 +180,31 @@ fn executables(messages: &str) -> HashMap<String, PathBuf> {
             ))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_missing_is_named_and_the_error_says_how_to_build_it() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let chaos = elsewhere.path().join("chaos");
+        for name in PROGRAMS {
+            let error = ready(folder.path(), &chaos).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`{name}` is missing in ")),
+                "{error}"
+            );
+            assert!(error.contains("cargo build --bin inventory --bin payments --bin stack"));
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = ready(folder.path(), &chaos).unwrap();
+        assert_eq!(found.stack, folder.path().join("stack"));
+        fs::rename(&found.stack, elsewhere.path().join("stack")).unwrap();
+        let found = ready(folder.path(), &chaos).unwrap();
+        assert_eq!(found.stack, elsewhere.path().join("stack"));
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderMap;
-use reqwest::{Client, RequestBuilder, Result};
+use reqwest::{Client, RequestBuilder, Response, Result};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -17,6 +17,8 @@ use crate::wait::wait_for;
 
 /// The time for which a request is repeated while the answer is "not now".
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest wait for the answer to a request of [`get`].
+const GET_LIMIT: Duration = Duration::from_secs(30);
 /// The problems that mean "not now": the client has to repeat the request.
 const NOT_NOW: [&str; 3] = ["overloaded", "store-refused", "store-unavailable"];
 /// The largest `Retry-After` that a service may send, in seconds.
@@ -39,6 +41,11 @@ pub struct Answer {
 /// the environment.
 pub fn client(limit: Duration) -> Result<Client> {
     Client::builder().no_proxy().timeout(limit).build()
+}
+
+/// Sends one `GET` request, and waits for the answer for at most 30 s.
+pub async fn get(url: String) -> Result<Response> {
+    client(GET_LIMIT)?.get(url).send().await
 }
 
 impl Answer {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use futures_util::future::try_join_all;
+use reqwest::Client;
 
 use crate::client;
 use crate::process::Process;
@@ -49,27 +51,31 @@ pub async fn obituary(process: &Process) -> String {
     format!("`{}` {state}; {log}", process.name())
 }
 
-/// Waits until each member answers 200 on `/readyz`. If a member has ended, it fails at once with
-/// the last lines of that member's log.
+/// Waits until all members answer 200 on `/readyz`, at most `limit`. If a member has ended, it fails
+/// at once with the last lines of that member's log.
 pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
     let client = client::client(PROBE_LIMIT)?;
-    for member in members {
+    let ready = members
+        .iter()
+        .map(|member| member.wait_ready(&client, limit));
+    try_join_all(ready).await.map(drop)
+}
+
+impl Member {
+    async fn wait_ready(&self, client: &Client, limit: Duration) -> Result<()> {
         let ready = wait_for("/readyz", limit, || async {
-            if member.process.exit().is_some() {
+            if self.process.exit().is_some() {
                 return Some(false);
             }
-            let answer = client.get(format!("{}/readyz", member.url)).send().await;
+            let answer = client.get(format!("{}/readyz", self.url)).send().await;
             answer
                 .is_ok_and(|answer| answer.status() == 200)
                 .then_some(true)
         });
-        if !ready.await.unwrap_or(false) {
-            bail!(
-                "`{}` did not become ready\n{}",
-                member.process.name(),
-                member.obituary().await
-            );
+        if ready.await.unwrap_or(false) {
+            return Ok(());
         }
+        let name = self.process.name();
+        bail!("`{name}` did not become ready\n{}", self.obituary().await)
     }
-    Ok(())
 }

@@ -12,7 +12,7 @@
 //! - [`role`] lists the service processes with their settings, [`ports`] the ports on which they
 //!   listen. [`health`] waits until they are ready.
 //! - [`running`] tells other verbs how to reach the system of `run-all`. [`note`] writes messages
-//!   for the person at the terminal.
+//!   for the person at the terminal, and [`signals`] waits for their Ctrl-C.
 //! - [`topology`] says which servers a store has: one server, a primary with replicas and
 //!   Sentinels ([`sentinel`]), or several primaries with replicas ([`cluster`]).
 //! - [`system`] puts these together for a test. [`wait`] waits for conditions with a limit.
@@ -39,6 +39,7 @@ pub mod role;
 pub mod running;
 pub mod sentinel;
 pub mod server;
+pub mod signals;
 pub mod subprocess;
 pub mod system;
 pub mod topology;

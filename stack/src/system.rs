@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -28,9 +27,6 @@ pub use route::{Endpoint, Hop, Route};
 mod builder;
 mod members;
 mod route;
-
-/// The longest time for a process to be ready.
-const READY_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running system. Dropping it kills every process and removes its data. All methods take
 /// `&self`.
@@ -147,23 +143,28 @@ impl System {
         Ok(())
     }
 
-    /// Waits until every process that was ever started answers 200 on `/readyz`, at most 1 min. An
-    /// ended process is an error that shows the last lines of its log. After a kill, restart the
-    /// process first, or use one of the next two functions.
+    /// Waits until every process that was ever started answers 200 on `/readyz`, at most 30 s, on
+    /// clusters 1 min. An ended process is an error that shows the last lines of its log. After a
+    /// kill, restart the process first, or use one of the next two functions.
     pub async fn wait_ready(&self) -> Result<()> {
-        health::wait_ready(&self.members.started(), READY_LIMIT).await
+        self.wait_all_ready(&self.members.started()).await
     }
 
     /// The same for the processes that have not ended.
     pub async fn wait_running_ready(&self) -> Result<()> {
         let mut members = self.members.started();
         members.retain(|member| member.process.exit().is_none());
-        health::wait_ready(&members, READY_LIMIT).await
+        self.wait_all_ready(&members).await
     }
 
     /// The same for one process.
     pub async fn wait_process_ready(&self, name: &str) -> Result<()> {
-        health::wait_ready(&[self.member(name)], READY_LIMIT).await
+        self.wait_all_ready(&[self.member(name)]).await
+    }
+
+    async fn wait_all_ready(&self, members: &[Member]) -> Result<()> {
+        // Both stores have the same topology.
+        health::wait_ready(members, self.inventory.ready_limit()).await
     }
 
     /// All service processes, including those that are started later.

@@ -1,6 +1,7 @@
 //! The servers behind the store of a service: one, a primary with replicas, or a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use shared::redis::Redis;
@@ -41,6 +42,13 @@ pub enum StoreServers {
     /// See [`Topology::Clustered`].
     Clustered(Cluster),
 }
+
+/// The longest time for the services to be ready while each store has one primary. After the death
+/// of a primary, Sentinels need some seconds to choose another one.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// The same for clusters. They have more servers to start, and after the death of a primary the
+/// services wait until the cluster serves all slots again.
+const CLUSTER_READY_LIMIT: Duration = Duration::from_mins(1);
 
 impl Topology {
     /// Three primaries with a replica each. With fewer primaries no majority is left to agree that
@@ -102,6 +110,14 @@ impl StoreServers {
         match self {
             Self::Single(server) => server.wait_ready().await,
             Self::Replicated(_) | Self::Clustered(_) => Ok(()),
+        }
+    }
+
+    /// The longest time for the services on this store to be ready.
+    pub(crate) fn ready_limit(&self) -> Duration {
+        match self {
+            Self::Single(_) | Self::Replicated(_) => READY_LIMIT,
+            Self::Clustered(_) => CLUSTER_READY_LIMIT,
         }
     }
 

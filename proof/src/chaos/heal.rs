@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use reqwest::Client;
+use stack::client::client;
 use stack::operator::Operator;
 use stack::redis::Owner;
 use stack::system::System;
@@ -30,7 +30,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// Waits until every process answers 200 on `/readyz` at the same time. Answers how long that took,
 /// or `None` if it did not happen within the limit.
 pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
-    let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
+    let client = client(PROBE_LIMIT)?;
     let started = Instant::now();
     let all = wait_until(
         "every process to be ready",

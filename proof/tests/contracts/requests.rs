@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Client;
+use stack::client::client;
 use stack::project;
 use stack::system::System;
 
@@ -42,11 +42,7 @@ async fn the_requests_and_documents_in_the_tree_are_those_of_a_running_system() 
         .start()
         .await
         .unwrap();
-    let client = Client::builder()
-        .no_proxy()
-        .timeout(ANSWER_LIMIT)
-        .build()
-        .unwrap();
+    let client = client(ANSWER_LIMIT).unwrap();
     let services = [
         ("inventory", system.inventory_url()),
         ("payments", system.payments_url()),

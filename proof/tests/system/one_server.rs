@@ -3,6 +3,7 @@
 
 use shared::redis::Redis;
 use shared::store::partition::Partitions;
+use stack::client;
 use stack::credentials::User;
 use stack::process::Process;
 use stack::redis::Owner;
@@ -53,7 +54,7 @@ async fn ending(verb: &str, inventory: &str, payments: &str) -> String {
 async fn wait_ready(shop: &Shop, role: Role) {
     let ready = || async {
         let url = format!("{}/readyz", shop.system.url(role.name()));
-        reqwest::get(url)
+        client::get(url)
             .await
             .is_ok_and(|answer| answer.status() == 200)
     };

@@ -6,10 +6,11 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
+use stack::client::{Answer, client};
 use stack::role::Role;
 
-use crate::harness::Shop;
 use crate::harness::programs::text;
+use crate::harness::{LIMIT, Shop};
 
 /// Orders that take their stock twice: more than one run repairs unasked.
 const MANY: usize = 101;
@@ -25,10 +26,11 @@ async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
 async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
     let url = format!("{}/admin/releases", shop.system.inventory_url());
     let body = json!({ "order_id": order, "product_id": product }).to_string();
-    let request = reqwest::Client::new()
-        .post(url)
-        .header("content-type", "application/json");
-    request.body(body).send().await.unwrap().status().as_u16()
+    let request = client(LIMIT).unwrap().post(url);
+    let request = request
+        .header("content-type", "application/json")
+        .body(body);
+    Answer::to(request).await.status
 }
 
 async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {

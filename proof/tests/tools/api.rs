@@ -1,11 +1,12 @@
 //! The HTTP APIs, asked by programs that know nothing but their documents.
 
-use reqwest::Client;
 use serde_json::{Value, json};
+use stack::client::client;
 use stack::project;
 use stack::system::System;
 use tokio::process::Command;
 
+use crate::browser::LIMIT;
 use crate::program::{installed, run};
 
 /// More than all orders of a run take together.
@@ -22,7 +23,7 @@ async fn system() -> System {
 
 /// The id of a product that never runs out.
 async fn product(system: &System) -> String {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = client(LIMIT).unwrap();
     let body = json!({"name": "Espresso beans 1 kg", "price": 0.01, "quantity": PLENTY});
     let request = client
         .post(format!("{}/products", system.inventory_url()))

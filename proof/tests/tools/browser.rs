@@ -7,6 +7,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use stack::client::client;
 use stack::ports;
 use stack::ports::Port;
 use stack::wait::wait_until;
@@ -65,7 +66,7 @@ impl Browser {
             .spawn()
             .map(Driver)
             .unwrap();
-        let client = Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
+        let client = client(LIMIT).unwrap();
         let url = format!("http://127.0.0.1:{}", port.number());
         wait_until("chromedriver", LIMIT, || async {
             client.get(format!("{url}/status")).send().await.is_ok()

@@ -10,7 +10,11 @@ use crate::base::telemetry;
 /// How long a process may take to finish its work in progress after it was told to stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// A token that the first SIGTERM or SIGINT cancels. A second signal ends the process at once.
+/// A shell reports this number plus that of the signal for a process that a signal has ended.
+const ENDED_BY_SIGNAL: i32 = 128;
+
+/// A token that the first SIGTERM or SIGINT cancels. A second signal ends the process at once, with
+/// the status of a process that this signal ends: 143 after SIGTERM, 130 after SIGINT.
 /// Entries that it had not settled are delivered again, as after a crash.
 pub fn on_signal() -> std::io::Result<Shutdown> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -19,13 +23,13 @@ pub fn on_signal() -> std::io::Result<Shutdown> {
     let token = shutdown.clone();
     tokio::spawn(async move {
         for attempt in 0.. {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let kind = tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate(),
+                _ = interrupt.recv() => SignalKind::interrupt(),
+            };
             if attempt > 0 {
                 telemetry::hurry();
-                std::process::exit(130);
+                std::process::exit(ENDED_BY_SIGNAL + kind.as_raw_value());
             }
             tracing::info!("stopping: finishing the work in progress");
             token.cancel();

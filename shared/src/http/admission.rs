@@ -129,13 +129,15 @@ impl Held {
         *self.kept() = None;
     }
 
-    /// Counts the answer as unread, because the client does not read all of it at once. `false` if
-    /// no permit is held for it.
+    /// Counts the answer as unread, because the client does not read all of it at once. Answers
+    /// whether the answer is one beyond the share of the network. An answer without a permit is
+    /// not counted.
     pub(crate) fn stop(&self, untaken: &Arc<Untaken>) -> bool {
         let mut kept = self.kept();
-        kept.as_mut()
-            .map(|kept| kept.untaken.get_or_insert_with(|| untaken.count()))
-            .is_some()
+        kept.as_mut().is_some_and(|kept| {
+            let counted = kept.untaken.get_or_insert_with(|| untaken.count());
+            counted.is_excess()
+        })
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {

@@ -122,7 +122,7 @@ impl Type for Limit {
     fn schema_ref() -> MetaSchemaRef {
         MetaSchemaRef::Inline(Box::new(MetaSchema {
             minimum: Some(1.0),
-            maximum: Some(100.0),
+            maximum: u32::try_from(MAX_LIMIT).ok().map(f64::from),
             default: Some(Value::from(DEFAULT_LIMIT)),
             ..MetaSchema::new("integer")
         }))

@@ -34,7 +34,7 @@ pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;
 
 /// Paths that are answered even when all permits are taken, and are logged at level `debug` only.
-const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/version"];
 
 /// Stands between the connections and the endpoints. Answers every request, errors included.
 pub struct Gate {

@@ -45,6 +45,9 @@ use crate::http::settings::HttpSettings;
 
 /// Most bytes of a request head.
 pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Most headers of a request. The limit is the HTTP library's own: with any other limit, the library
+/// would allocate memory for the headers of each request.
+const MAX_HEADERS: usize = 100;
 /// Most unsent bytes of answers that the kernel keeps for a connection whose client does not read.
 /// Bytes that were sent and not yet confirmed do not count, so the limit slows no client that
 /// reads.

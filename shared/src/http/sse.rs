@@ -33,7 +33,7 @@ use crate::redis::RedisError;
 
 /// Media type of a live stream.
 const EVENT_STREAM: &str = "text/event-stream";
-/// A client that was cut off and has missed more changes than this gets a `reset`.
+/// A client that was cut off and has missed more changes than this gets a `reset` instead.
 const MAX_REPLAY: usize = 1_000;
 /// `Retry-After` of an answer when too many clients are connected.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -185,12 +185,14 @@ impl<S: Show> Client<S> {
         })
     }
 
-    /// The next page of missed changes. `None` if the mark of the client is not known any more, or
-    /// if the client has missed more than [`MAX_REPLAY`] changes.
+    /// The next page of missed changes. `None` if the client has to read the lists again: the store
+    /// no longer has all changes since its mark, or there are more than [`MAX_REPLAY`]. The changes
+    /// are counted before the first page is sent, because a `reset` makes them worthless. Only a
+    /// client that reads slowly, while many things change, may receive pages and then a `reset`.
     async fn next_missed(&mut self) -> Result<Option<Vec<Notice>>, RedisError> {
         let feed = &self.live.feed;
         let repeated = match std::mem::replace(&mut self.missed, Missed::Nothing) {
-            Missed::After(mark) => match feed.positions_after(mark).await? {
+            Missed::After(mark) => match feed.positions_after(mark, MAX_REPLAY).await? {
                 Some(positions) => {
                     self.repeated = positions;
                     0
@@ -200,11 +202,14 @@ impl<S: Show> Client<S> {
             Missed::Pages(repeated) => repeated,
             Missed::Nothing => return Ok(Some(Vec::new())),
         };
-        let (page, count) = feed.next_page(&mut self.repeated).await?;
-        if count > 0 {
-            self.missed = Missed::Pages(repeated + count);
+        let Some(page) = feed.next_page(&mut self.repeated).await? else {
+            return Ok(None);
+        };
+        let repeated = repeated + page.count;
+        if page.has_more {
+            self.missed = Missed::Pages(repeated);
         }
-        Ok(Some(page).filter(|_| repeated <= MAX_REPLAY))
+        Ok(Some(page.notices).filter(|_| repeated <= MAX_REPLAY))
     }
 
     fn has(&self, mark: Mark) -> bool {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use crate::live::position::Change;
 use crate::redis::RedisError;
@@ -17,6 +18,17 @@ pub struct Notice {
     pub data: String,
     /// The bytes of the server-sent event. The first client that sends them writes them for all.
     pub frame: OnceLock<Bytes>,
+}
+
+/// A page of changes that a client has missed.
+#[derive(Debug)]
+pub struct Missed {
+    /// The changes that can be shown, in the order of time.
+    pub notices: Vec<Notice>,
+    /// The number of all changes of the page. It includes changes that cannot be shown.
+    pub count: usize,
+    /// Whether the client has missed more changes than these.
+    pub has_more: bool,
 }
 
 /// What a live stream receives.
@@ -35,4 +47,30 @@ pub trait Show: Clone + Send + Sync + 'static {
         &self,
         change: &Change,
     ) -> impl Future<Output = Result<Option<String>, RedisError>> + Send;
+}
+
+/// The changes as clients receive them. Changes that cannot be shown are left out.
+pub(super) async fn notices(
+    show: &impl Show,
+    changes: Vec<Change>,
+) -> Result<Vec<Notice>, RedisError> {
+    let shown = join_all(changes.iter().map(|change| show.show(change))).await;
+    let mut notices = Vec::with_capacity(changes.len());
+    for (change, data) in changes.into_iter().zip(shown) {
+        let data = match data {
+            // A damaged record must not hold up the other changes.
+            Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+                tracing::error!(%error, id = change.id, "cannot show what changed");
+                continue;
+            }
+            data => data,
+        };
+        let notice = |data| Notice {
+            change,
+            data,
+            frame: OnceLock::new(),
+        };
+        notices.extend(data?.map(notice));
+    }
+    Ok(notices)
 }

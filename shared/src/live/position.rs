@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Code, Command, Entry, RedisError, Reply};
@@ -10,14 +11,21 @@ use crate::store::partition::Partition;
 
 /// A position in the changes of all partitions: the id of an event on a live stream. Its text is
 /// `1763632806410-0`. In a cluster, `1763632806410-0.3` is an entry of partition 3. The text
-/// `1763632806410-0/2` is the second change of an entry with more changes.
+/// `1763632806410-0/2` is the second change of an entry with more changes. In
+/// `1763632806410-0.3~12`, another partition had not been read for 12 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The partition of the stream.
     pub partition: Partition,
     /// The position in that stream.
     pub position: FeedPosition,
+    /// How far the reading of the other partitions was behind.
+    pub lag: Lag,
 }
+
+/// For how many seconds a partition had not been read; 0 for up to [`USUAL_LAG`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lag(u32);
 
 /// The position after one change of a stream. Positions compare in the order of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,10 +59,12 @@ pub(super) struct History {
     whole: bool,
 }
 
-/// The clocks of partitions may differ. A client that reconnects knows its position in one
-/// partition. From the others it receives the last 5 s before that position again, so that it
-/// misses nothing.
+/// A client that reconnects knows its position in one partition. From the others it receives the
+/// last 5 s before that position again, and the [`Lag`] of the mark on top. These 5 s are for
+/// [`USUAL_LAG`], and for clocks of partitions that differ by up to 3 s.
 const OVERLAP_MS: u64 = 5_000;
+/// A lag up to this one is usual: a partition without changes is read once a second.
+pub(super) const USUAL_LAG: Duration = Duration::from_secs(2);
 
 /// The name of the stream of changes. In a cluster, a partition tag is appended.
 pub const CHANGES: &str = "changes";
@@ -65,9 +75,20 @@ impl Mark {
         if partition == self.partition {
             self.position
         } else {
-            let ms = self.position.entry.ms.saturating_sub(OVERLAP_MS);
+            let earlier_ms = OVERLAP_MS + u64::from(self.lag.0) * 1_000;
+            let ms = self.position.entry.ms.saturating_sub(earlier_ms);
             FeedPosition::behind(EntryId::first_of(ms))
         }
+    }
+}
+
+impl Lag {
+    /// The lag of a partition that has not been read for this time.
+    pub(super) fn of(time: Duration) -> Self {
+        if time <= USUAL_LAG {
+            return Self::default();
+        }
+        Self(u32::try_from(time.as_secs()).map_or(u32::MAX, |seconds| seconds.saturating_add(1)))
     }
 }
 
@@ -141,6 +162,11 @@ impl History {
     }
 }
 
+/// The position after all changes of an entry.
+pub(super) fn behind(entry: &Entry) -> Option<FeedPosition> {
+    entry.id.parse().ok().map(FeedPosition::behind)
+}
+
 /// The changes of an entry. A malformed entry has no changes.
 pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> {
     let text = |name: &str| {
@@ -160,6 +186,7 @@ pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> 
             let mark = Mark {
                 partition,
                 position: FeedPosition { entry: at, change },
+                lag: Lag::default(),
             };
             Change {
                 mark,
@@ -180,9 +207,13 @@ impl fmt::Display for Mark {
         if self.position.change != LAST {
             write!(f, "/{}", self.position.change)?;
         }
-        self.partition
-            .index()
-            .map_or(Ok(()), |index| write!(f, ".{index}"))
+        if let Some(index) = self.partition.index() {
+            write!(f, ".{index}")?;
+        }
+        if self.lag == Lag::default() {
+            return Ok(());
+        }
+        write!(f, "~{}", self.lag.0)
     }
 }
 
@@ -190,26 +221,28 @@ impl FromStr for Mark {
     type Err = InvalidEntryId;
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let number = |text: Option<&str>| {
-            text.map(|text| text.parse::<u16>().map_err(|_| InvalidEntryId))
-                .transpose()
-        };
-        let cut = |text, at| match str::split_once(text, at) {
-            None => (text, None),
-            Some((text, number)) => (text, Some(number)),
-        };
-        let (position, index) = cut(text, '.');
-        let (entry, change) = cut(position, '/');
-        let change = number(change)?.unwrap_or(LAST);
+        let (rest, lag) = cut(text, '~')?;
+        let (rest, index) = cut(rest, '.')?;
+        let (entry, change) = cut(rest, '/')?;
         let position = FeedPosition {
             entry: entry.parse()?,
-            change,
+            change: change.unwrap_or(LAST),
         };
         Ok(Self {
-            partition: Partition::at(number(index)?),
+            partition: Partition::at(index),
             position,
+            lag: Lag(lag.unwrap_or_default()),
         })
     }
+}
+
+/// The text before `sign`, and the number behind it.
+fn cut<N: FromStr>(text: &str, sign: char) -> Result<(&str, Option<N>), InvalidEntryId> {
+    let Some((text, number)) = text.split_once(sign) else {
+        return Ok((text, None));
+    };
+    let number = number.parse().map_err(|_| InvalidEntryId)?;
+    Ok((text, Some(number)))
 }
 
 #[cfg(test)]
@@ -264,13 +297,31 @@ mod tests {
         assert!(history(Some(7), 7, false).is_complete_since(changes[1].mark.position));
     }
 
+    #[test]
+    fn a_client_goes_on_earlier_in_partitions_that_were_read_late() {
+        let after = |lag: Duration| {
+            let mark: Mark = "60000-0.3".parse().unwrap();
+            let mark = Mark {
+                lag: Lag::of(lag),
+                ..mark
+            };
+            mark.within(Partition::at(Some(1))).entry.ms
+        };
+        assert_eq!(after(Duration::ZERO), 55_000);
+        assert_eq!(after(USUAL_LAG), 55_000, "the overlap is longer");
+        assert_eq!(after(USUAL_LAG + Duration::from_millis(1)), 52_000);
+        assert_eq!(after(Duration::from_millis(9_500)), 45_000);
+        assert_eq!(after(Duration::MAX), 0, "all that the store still has");
+    }
+
     proptest! {
         #[test]
         fn a_position_of_extreme_numbers_reads_back_and_is_not_ahead_in_another_partition(
             (ms, sequence) in (extremes(), extremes()), change: u16, index in proptest::option::of(0..99_u16),
+            lag: u32,
         ) {
             let position = FeedPosition { entry: EntryId { ms, sequence }, change };
-            let mark = Mark { partition: Partition::at(index), position };
+            let mark = Mark { partition: Partition::at(index), position, lag: Lag(lag) };
             prop_assert_eq!(mark.to_string().parse(), Ok(mark));
             prop_assert_eq!(mark.within(mark.partition), position);
             prop_assert!(mark.within(Partition::at(Some(99))).entry <= position.entry);
@@ -280,11 +331,24 @@ mod tests {
 
     #[test]
     fn a_mark_reads_back_what_it_shows() {
-        for text in ["1763632806410-0", "5-7.3", "5-7/2", "5-7/2.3"] {
+        for text in ["1763632806410-0", "5-7.3", "5-7/2", "5-7/2.3", "5-7/2.3~12"] {
             assert_eq!(text.parse::<Mark>().unwrap().to_string(), text);
         }
         for text in [
-            "", "5", "5-7.", "5-7.x", "5-7.3.1", ".3", "5-7/", "5-7.3/2", "5-7/2/2",
+            "",
+            "5",
+            "5-7.",
+            "5-7.x",
+            "5-7.3.1",
+            ".3",
+            "5-7/",
+            "5-7.3/2",
+            "5-7/2/2",
+            "5-7.3~",
+            "5-7.3~x",
+            "5-7.3~-1",
+            "5-7~1.3",
+            "5-7.3~1~1",
         ] {
             assert!(text.parse::<Mark>().is_err(), "{text}");
         }

@@ -9,6 +9,7 @@ use shared::base::shutdown::Shutdown;
 use shared::http::routes::Routes;
 use shared::service::process::Process;
 use shared::service::settings::{Defaults, ServiceSettings};
+use stack::client;
 use stack::ports::{self, Port};
 use stack::wait::wait_until;
 use tokio::sync::oneshot;
@@ -30,7 +31,7 @@ fn settings(port: &Port) -> ServiceSettings {
 
 async fn readiness(port: &Port) -> Option<(StatusCode, String)> {
     let url = format!("http://127.0.0.1:{}/readyz", port.number());
-    let answer = reqwest::get(url).await.ok()?;
+    let answer = client::get(url).await.ok()?;
     Some((answer.status(), answer.text().await.ok()?))
 }
 

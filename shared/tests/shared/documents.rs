@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use poem_openapi::OpenApiService;
-use reqwest::{Client, Method};
+use reqwest::Method;
 use shared::http::openapi;
 use shared::http::routes::Routes;
+use stack::client::client;
 
 use crate::half_closed::Counter;
-use crate::http::Server;
+use crate::http::{LIMIT, Server};
 
 struct Answer {
     status: u16,
@@ -22,11 +23,7 @@ impl Answer {
     /// The answer about a page to a client that takes these codings and knows these tags.
     async fn to(server: &Server, method: Method, path: &str, said: [(&str, &str); 2]) -> Self {
         let url = format!("http://{}{path}", server.address);
-        let request = Client::builder()
-            .no_proxy()
-            .build()
-            .unwrap()
-            .request(method, url);
+        let request = client(LIMIT).unwrap().request(method, url);
         let said = said.into_iter().filter(|(_, value)| !value.is_empty());
         let request = said.fold(request, |request, (name, value)| {
             request.header(name, value)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use stack::client;
 use stack::ports;
 use stack::wait::wait_until;
 use tokio::process::{Child, Command};
@@ -44,23 +45,35 @@ async fn build() -> PathBuf {
     profile_dir.join("examples").join("hello")
 }
 
-fn start(program: &Path, address: &str) -> Child {
+fn start(program: &Path, address: &str, drain_delay: &str) -> Child {
     Command::new(program)
         .arg("serve")
         .envs([("HTTP_ADDR", address), ("GREETING", "Bonjour")])
+        .env("DRAIN_DELAY", drain_delay)
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .unwrap()
 }
 
-async fn stop(mut child: Child) -> ExitStatus {
+fn tell(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id().unwrap()).unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
-    tokio::time::timeout(LIMIT, child.wait())
-        .await
-        .unwrap()
-        .unwrap()
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
+async fn end(mut child: Child) -> ExitStatus {
+    let ended = tokio::time::timeout(LIMIT, child.wait());
+    ended.await.unwrap().unwrap()
+}
+
+/// Waits until the example at this address answers this status on `/readyz`.
+async fn wait_readiness(address: &str, status: u16) {
+    wait_until("the example", LIMIT, || async {
+        let ready = client::get(format!("http://{address}/readyz")).await;
+        ready.is_ok_and(|ready| ready.status() == status)
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -68,15 +81,9 @@ async fn the_example_serves_and_stops_without_any_store() {
     let program = build().await;
     let port = ports::free().unwrap();
     let address = format!("127.0.0.1:{}", port.number());
-    let child = start(&program, &address);
-    let get = async |path: &str| reqwest::get(format!("http://{address}{path}")).await;
-    wait_until("the example", LIMIT, || async {
-        get("/readyz")
-            .await
-            .is_ok_and(|ready| ready.status() == 200)
-    })
-    .await
-    .unwrap();
+    let child = start(&program, &address, "0");
+    let get = async |path: &str| client::get(format!("http://{address}{path}")).await;
+    wait_readiness(&address, 200).await;
 
     let greeting: Value = get("/hello/World").await.unwrap().json().await.unwrap();
     assert_eq!(greeting["text"], "Bonjour, World!");
@@ -94,5 +101,22 @@ async fn the_example_serves_and_stops_without_any_store() {
     for page in ["/problems/name-too-long", "/problems/not-found"] {
         assert_eq!(get(page).await.unwrap().status(), 200, "{page}");
     }
-    assert_eq!(stop(child).await.code(), Some(0));
+    tell(&child, Signal::SIGTERM);
+    assert_eq!(end(child).await.code(), Some(0));
+}
+
+/// The first signal begins a long drain, which the second one ends.
+#[tokio::test]
+async fn a_second_signal_ends_a_process_with_the_status_of_that_signal() {
+    let program = build().await;
+    for (second, status) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let port = ports::free().unwrap();
+        let address = format!("127.0.0.1:{}", port.number());
+        let child = start(&program, &address, "60s");
+        wait_readiness(&address, 200).await;
+        tell(&child, Signal::SIGTERM);
+        wait_readiness(&address, 503).await;
+        tell(&child, second);
+        assert_eq!(end(child).await.code(), Some(status));
+    }
 }

@@ -31,6 +31,7 @@ mod dead_letter_losses;
 mod dead_letters;
 mod deaths;
 mod large_entries;
+mod live;
 mod progress;
 mod raw;
 mod recovery;
@@ -45,6 +46,7 @@ mod http;
 mod idle;
 mod malformed;
 mod rude_clients;
+mod shares;
 mod slow_readers;
 mod unread;
 

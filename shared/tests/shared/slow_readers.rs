@@ -19,7 +19,7 @@ use crate::raw::{Raw, Said};
 
 /// More than all buffers between a server and a client take.
 const LARGE: usize = 8 * 1024 * 1024;
-const PAGE: usize = 2 * MAX_ANSWER_BYTES;
+pub(crate) const PAGE: usize = 2 * MAX_ANSWER_BYTES;
 /// Answers that one address may leave untaken, and how many it asks for.
 const SHARE: usize = 512 / 4;
 const CROWD: usize = 600;
@@ -59,7 +59,7 @@ fn endless() -> Response {
 }
 
 #[handler]
-fn small() -> &'static str {
+pub(crate) fn small() -> &'static str {
     "small"
 }
 
@@ -71,7 +71,7 @@ fn start(env: &'static [(&'static str, &'static str)]) -> Server {
 }
 
 /// A client that has room for next to nothing.
-async fn asking(server: &Server, what: &str) -> Raw {
+pub(crate) async fn asking(server: &Server, what: &str) -> Raw {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
     let mut raw = Raw(socket.connect(server.address).await.unwrap());
@@ -183,7 +183,7 @@ async fn a_stream_that_nobody_reads_takes_no_place() {
 }
 
 /// A request behind which none follows.
-fn last(path: &str) -> String {
+pub(crate) fn last(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use stack::binaries::{Binaries, Build};
 use stack::note::note;
 use stack::server;
-use tokio::signal::unix::{SignalKind, signal};
+use stack::signals::Signals;
 
 use crate::verbs::screen::{Ink, Screen};
 use stage::{COMPLETION_DELAY, Stage};
@@ -19,9 +19,6 @@ pub(crate) mod request;
 mod scenes;
 mod stage;
 mod streams;
-
-/// What a shell reports for a program that ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
 pub(crate) struct Demo {
@@ -89,15 +86,13 @@ impl Scene {
 /// Plays the story until its end or a signal. In both cases the future that owns the system is
 /// dropped, and stops the system.
 async fn perform(binaries: Binaries, screen: Screen) -> Result<ExitCode> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
+    let mut signals = Signals::new()?;
+    let status = tokio::select! {
         played = play(binaries, screen) => return played.map(|()| ExitCode::SUCCESS),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+        status = signals.next() => status,
+    };
     note("interrupted; the private system is stopped");
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(status)
 }
 
 async fn play(binaries: Binaries, screen: Screen) -> Result<()> {

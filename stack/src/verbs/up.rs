@@ -9,7 +9,6 @@ use clap::Args;
 use data::DataDir;
 use output::Output;
 use running::Running;
-use signals::Signals;
 use stack::binaries::{Binaries, Build};
 use stack::guard::{Farewell, Guard};
 use stack::health::Member;
@@ -21,17 +20,14 @@ use stack::redis::{Overrides, Owner, RedisOptions};
 use stack::role::Role;
 use stack::running::Note;
 use stack::server::Server;
+use stack::signals::Signals;
 use stack::topology::{StoreServers, Topology};
 
 mod data;
 mod output;
 mod revival;
 mod running;
-mod signals;
 mod summary;
-
-/// What a shell reports for a program that ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
 #[expect(
@@ -109,7 +105,7 @@ impl Plan {
         let running = Running::default();
         let ended = tokio::select! {
             ended = self.start_and_watch(&running) => Some(ended),
-            () = signals.next() => None,
+            _ = signals.next() => None,
         };
         self.output.let_stores_speak(false);
         match &ended {
@@ -118,14 +114,14 @@ impl Plan {
             None => note("stopping; Ctrl-C again kills at once"),
         }
         let killed = tokio::select! {
-            () = running.stop() => false,
-            () = signals.next() => { running.kill(); true }
+            () = running.stop() => None,
+            status = signals.next() => { running.kill(); Some(status) }
         };
         self.output.finish();
         Ok(match (ended, killed) {
             (Some(_), _) => ExitCode::FAILURE,
-            (None, true) => ExitCode::from(INTERRUPTED),
-            (None, false) => ExitCode::SUCCESS,
+            (None, Some(status)) => status,
+            (None, None) => ExitCode::SUCCESS,
         })
     }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use stack::client;
 use stack::ports::Ports;
 use stack::wait::wait_until;
 
@@ -83,7 +84,7 @@ async fn children_go_on_and_ctrl_c_works_where_nobody_reads() {
     let ports = Ports::standard(offset).unwrap();
     let written = |port: u16| async move {
         let url = format!("http://127.0.0.1:{port}/written");
-        let answer = reqwest::get(url).await.ok()?;
+        let answer = client::get(url).await.ok()?;
         answer.text().await.ok()?.parse::<usize>().ok()
     };
     // More than both pipes and the queue hold together.

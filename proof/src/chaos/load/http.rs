@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use stack::client;
 
 use crate::chaos::history::{Outcome, SeenOrder};
 
@@ -41,7 +42,7 @@ pub(super) struct Answer {
 
 /// A client with connections of its own.
 pub(super) fn client() -> reqwest::Result<Client> {
-    Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()
+    client::client(ANSWER_LIMIT)
 }
 
 /// A request with an id, so that the order that it places can be traced back to it.

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::Client;
 use serde_json::Value;
+use stack::client::client;
 use stack::ports;
 use stack::role::Role;
 use stack::wait::wait_until;
@@ -60,7 +61,7 @@ impl Watched {
 
     /// A process that listens at `url`, as soon as it is ready.
     pub(crate) async fn known(child: Child, url: String) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = client(LIMIT).unwrap();
         let watched = Self { child, url, client };
         wait_until(&watched.url, LIMIT, || async {
             let asked = watched

@@ -64,7 +64,10 @@ async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
         )),
         None => Err(Problem::new(
             &REQUEST_TIMEOUT,
-            "the body did not arrive within 10 s",
+            format!(
+                "the body did not arrive within {} s",
+                BODY_TIMEOUT.as_secs()
+            ),
         )),
     }
 }

@@ -122,8 +122,7 @@ impl Attendant {
     }
 }
 
-/// The settings of the HTTP library. The limit of 100 headers stays, because it is the library's
-/// own: with any other limit, the library would allocate memory for the headers of each request.
+/// The settings of the HTTP library. Its limit of [`super::MAX_HEADERS`] stays.
 fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder

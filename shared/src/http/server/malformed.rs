@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use poem::http::{HeaderMap, HeaderValue};
 
-use super::MAX_HEAD_BYTES;
 use super::terms::Terms;
+use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::contract::trace::RequestContext;
 use crate::http::peer::Stage;
 use crate::http::problem::{
@@ -92,7 +92,7 @@ fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
         return Problem::new(&MALFORMED_REQUEST, detail);
     }
     if head.is_empty() || head.contains(&b'\n') {
-        let detail = format!("a head has at most {MAX_HEAD_BYTES} bytes and 100 headers");
+        let detail = format!("a head has at most {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers");
         return Problem::new(&HEAD_TOO_LARGE, detail);
     }
     let detail = format!("a target and the headers have at most {MAX_HEAD_BYTES} bytes together");

@@ -137,8 +137,7 @@ impl Wire {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let since = self.pace.stop(Instant::now());
-                let untaken = &self.peer.untaken;
-                let is_excess = self.peer.held.stop(untaken) && untaken.is_exceeded();
+                let is_excess = self.peer.held.stop(&self.peer.untaken);
                 let wait = if is_excess { Wait::Excess } else { Wait::Write };
                 let limit = self.poll_limit(wait, since, context);
                 return limit.map(|()| Err(io::ErrorKind::TimedOut.into()));
