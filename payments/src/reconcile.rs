@@ -130,7 +130,6 @@ impl Reconciler {
     pub async fn run(&self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         self.reach_both().await?;
-        patiently(|| self.store.own.mend_older_writes()).await?;
         let mut totals = self.totals().await?;
         let now = totals.read_at();
         let times = Times {
