@@ -36,4 +36,5 @@ mod layouts;
 mod lifecycle;
 mod listing;
 mod model;
+mod silence;
 mod twin;
