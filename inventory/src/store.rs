@@ -53,7 +53,6 @@ impl ProductStore {
             include_str!("lua/apply_orders.lua"),
             include_str!("lua/release_order.lua"),
             include_str!("lua/release_surplus.lua"),
-            include_str!("lua/sort_product.lua"),
             include_str!("lua/sweep_records.lua"),
         ];
         let files = files.map(|file| COMMON.concat() + file);

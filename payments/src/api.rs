@@ -78,7 +78,9 @@ impl From<InventoryError> for Problem {
             InventoryError::TooSlow => {
                 Self::new(&UPSTREAM_TIMEOUT, "the price did not come in time")
             }
-            InventoryError::Nonsense(_) => Self::new(&BAD_UPSTREAM, "the price could not be read"),
+            InventoryError::Refused(_) | InventoryError::Nonsense(_) => {
+                Self::new(&BAD_UPSTREAM, "the price could not be read")
+            }
         }
     }
 }

@@ -74,6 +74,9 @@ pub enum InventoryError {
     /// inventory does not answer in time.
     #[error("inventory took too long")]
     TooSlow,
+    /// inventory refuses the request, and would refuse it again.
+    #[error("inventory refused it: {0}")]
+    Refused(String),
     /// inventory answers something else than what it was asked for.
     #[error("inventory answered nonsense: {0}")]
     Nonsense(String),
@@ -227,7 +230,11 @@ impl Inner {
                     request_id = %context.request_id,
                     "inventory gave no usable answer"
                 );
-                self.breaker.failed(Instant::now());
+                match error {
+                    // inventory works: it has looked at the request.
+                    InventoryError::Refused(_) => self.breaker.succeeded(),
+                    _ => self.breaker.failed(Instant::now()),
+                }
             }
         }
         answer

@@ -13,6 +13,7 @@ use shared::base::config::Span;
 use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
+use shared::redis::RedisError;
 
 mod findings;
 mod patience;
@@ -130,7 +131,6 @@ impl Reconciler {
     pub async fn run(&self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         self.reach_both().await?;
-        patiently(|| self.store.own.mend_older_writes()).await?;
         let mut totals = self.totals().await?;
         let now = totals.read_at();
         let times = Times {
@@ -179,7 +179,7 @@ impl Reconciler {
         let accounts = patiently(|| async {
             let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
             let accounts = join_all(partitions.all().map(read)).await;
-            accounts.into_iter().collect::<anyhow::Result<Vec<_>>>()
+            accounts.into_iter().collect::<Result<Vec<_>, RedisError>>()
         });
         Ok(Totals::beside(accounts.await?))
     }

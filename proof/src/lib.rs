@@ -7,8 +7,8 @@
 //!   backups.
 //! - [`twin`] compares a Redis Function with the same rule in Rust. [`atomicity`] gives a function
 //!   keys of wrong types and odd arguments. [`cut`] ends the append-only file in the middle of a
-//!   function's writes. [`invocation`] is one call of a function, [`order_line`] the stored form
-//!   of an order.
+//!   function's writes. [`layouts`] opens stores of other layouts. [`invocation`] is one call of a
+//!   function, [`order_line`] the stored form of an order.
 //!
 //! `tests/` has the model of the protocol and the tests of the whole system. `planted/` has bugs
 //! that chaos has to find.
@@ -24,5 +24,6 @@ pub mod supervisor;
 pub mod atomicity;
 pub mod cut;
 pub mod invocation;
+pub mod layouts;
 pub mod order_line;
 pub mod twin;

@@ -52,22 +52,27 @@ pub type Step = fn(Store, Partition) -> Taken;
 /// The future of a step that was begun.
 pub type Taken = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
 
-/// The layout of the stores of one service.
+/// The layout of the stores of one service: which keys a store has, and what stands in them.
 ///
-/// Layout 0 comes from builds that named no layout in the identity of a store. Each step leads to
-/// the next layout, so the number of steps is the version. Steps are only ever added.
+/// Each step leads to the next layout, so `oldest` and the number of steps make the version. A new
+/// step is added at the end. A store that is older than `oldest` is refused, and so is a store whose
+/// identity names no layout.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     /// The service that owns the stores.
     pub service: &'static str,
-    /// The steps from layout 0 to this one.
+    /// The oldest layout that this build can migrate, or its own where it has no step. At least 1,
+    /// because 0 stands for an identity that names no layout.
+    pub oldest: u32,
+    /// The steps from layout `oldest` to the layout of this build.
     pub steps: &'static [Step],
 }
 
 impl Layout {
     /// The version of the layout that this build reads and writes.
     pub fn version(self) -> u32 {
-        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+        let steps = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
+        self.oldest.saturating_add(steps)
     }
 }
 

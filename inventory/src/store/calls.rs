@@ -105,15 +105,6 @@ pub(super) fn release_surplus(
     .text(movement)
 }
 
-pub(super) fn sort_product(partition: Partition, id: ProductId, name: &ProductName) -> Call {
-    Call::new("sort_product")
-        .key(keys::product(partition, id))
-        .key(keys::names(partition))
-        .text(id)
-        .arg(name.as_str())
-        .arg(name.folded())
-}
-
 pub(super) fn sweep_records(partition: Partition, first: u64, limit: u64) -> Call {
     Call::new("sweep_records")
         .key(keys::record_hours(partition))

@@ -12,10 +12,9 @@ use shared::contract::trace::RequestContext;
 use shared::store::condition::Condition;
 use shared::store::partition::{Partition, Partitions};
 
-use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
+use crate::harness::{KEEP, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;
 use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
-use crate::twin::sort::Sort;
 use crate::twin::sweep::Sweep;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -77,7 +76,6 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         apply([product, empty, deleted, ProductId::mint(), product]),
         release(&sold),
         surplus(test, product).await,
-        sort(product),
         sweep(long_ago.ordered_at.as_millis()),
     ]
 }
@@ -230,21 +228,6 @@ fn apply(products: [ProductId; 5]) -> Subject {
         numbers,
         words,
         ..subject(apply.invocation(whole_store()))
-    }
-}
-
-fn sort(id: ProductId) -> Subject {
-    // What the harness calls each product, and another text to sort it by.
-    let name = PRODUCT_NAME.to_owned();
-    let sort = Sort {
-        id,
-        name,
-        sorted_by: "another".to_owned(),
-    };
-    let words = counts(id);
-    Subject {
-        words,
-        ..subject(sort.invocation(whole_store()))
     }
 }
 

@@ -6,7 +6,6 @@
 )]
 
 mod harness;
-mod migration;
 mod model;
 
 mod admin;
@@ -36,6 +35,7 @@ mod apply_orders;
 mod atomicity;
 mod batches;
 mod functions;
+mod layouts;
 mod records;
 mod sweeps;
 mod twin;

@@ -19,7 +19,6 @@ use draw::{
 };
 use model::Model;
 use request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
-use sort::Sort;
 use sweep::Sweep;
 
 mod draw;
@@ -28,7 +27,6 @@ mod model;
 mod product;
 mod release;
 pub(crate) mod request;
-pub(crate) mod sort;
 pub(crate) mod sweep;
 
 /// The statement, and the ids that are played with.
@@ -64,14 +62,13 @@ impl Twin for Inventory {
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
-        match random.u32(..20) {
+        match random.u32(..19) {
             0..3 => self.create(number, random),
             3..5 => self.update(number, random),
             5..8 => self.adjust(number, random),
             8 => self.delete(number, random),
             9..12 => self.release(number, random),
-            12 => self.sort(random),
-            13 => self.sweep(random),
+            12 => self.sweep(random),
             _ => self.apply(number, random),
         }
     }
@@ -145,19 +142,6 @@ impl Inventory {
         let call = apply.invocation(self.model.beginning.partition);
         let answer = self.model.apply_orders(number, &apply);
         self.done(call, answer, apply.orders[0].product)
-    }
-
-    fn sort(&mut self, random: &mut Rng) -> Step {
-        let (name, text) = (one(random, &NAMES), one(random, &NAMES));
-        let id = self.product(random);
-        let sort = Sort {
-            id,
-            name: name.to_owned(),
-            sorted_by: text.to_owned(),
-        };
-        let call = sort.invocation(self.model.beginning.partition);
-        let answer = self.model.sort_product(&sort);
-        self.done(call, answer, id)
     }
 
     fn sweep(&mut self, random: &mut Rng) -> Step {

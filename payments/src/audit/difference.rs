@@ -112,4 +112,14 @@ impl Difference {
             detail,
         }
     }
+
+    /// The same difference, whose repair was refused for this reason.
+    #[must_use]
+    pub fn not_repaired(&self, why: &str) -> Self {
+        let detail = format!("{}; not repaired: {why}", self.detail);
+        Self {
+            detail,
+            ..self.clone()
+        }
+    }
 }

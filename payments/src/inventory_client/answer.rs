@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::contract::id::{OrderId, ProductId};
@@ -93,13 +94,24 @@ pub(super) async fn read(response: Response) -> Result<Answered, InventoryError>
         (StatusCode::NOT_FOUND, shared::http::problem::PROBLEM_JSON) => {
             Err(InventoryError::NotFound)
         }
-        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+        (status, _) if may_pass(status, response.headers()) => {
             Err(InventoryError::Unavailable(status.to_string()))
+        }
+        (status, shared::http::problem::PROBLEM_JSON) if status.is_client_error() => {
+            Err(InventoryError::Refused(status.to_string()))
         }
         (status, content_type) => Err(InventoryError::Nonsense(format!(
             "{status} with {content_type:?}"
         ))),
     }
+}
+
+/// Whether another attempt may get another answer.
+fn may_pass(status: StatusCode, headers: &HeaderMap) -> bool {
+    const PASSING: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error()
+        || PASSING.contains(&status)
+        || headers.contains_key(header::RETRY_AFTER)
 }
 
 /// The cursor in a `Link` to the next page. The path of the link is not used: it is known.

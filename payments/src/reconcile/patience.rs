@@ -5,7 +5,16 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use shared::base::backoff::Backoff;
+use shared::redis::RedisError;
 use shared::service::cli;
+
+use crate::inventory_client::InventoryError;
+
+/// An error of a question that was asked.
+pub(super) trait Transient: Display {
+    /// Whether another attempt may succeed.
+    fn is_transient(&self) -> bool;
+}
 
 /// Attempts of one question before the run is given up: about 10 s.
 const MAX_ATTEMPTS: u32 = 8;
@@ -15,16 +24,28 @@ const PAUSE: Backoff = Backoff {
     max: Duration::from_secs(2),
 };
 
-/// Asks until there is an answer. The question must be one that may be asked twice. The terminal
-/// shows the reason for waiting, once for each reason.
-pub(super) async fn patiently<T, E: Display, F>(ask: impl Fn() -> F) -> Result<T, E>
+impl Transient for RedisError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}
+
+impl Transient for InventoryError {
+    fn is_transient(&self) -> bool {
+        !matches!(self, Self::NotFound | Self::Refused(_))
+    }
+}
+
+/// Asks until there is an answer, or an error that stays. The question must be one that may be
+/// asked twice. The terminal shows the reason for waiting, once for each reason.
+pub(super) async fn patiently<T, E: Transient, F>(ask: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
     let (mut failures, mut told, began) = (0, String::new(), Instant::now());
     loop {
         match ask().await {
-            Err(error) if failures + 1 < MAX_ATTEMPTS => {
+            Err(error) if error.is_transient() && failures + 1 < MAX_ATTEMPTS => {
                 failures += 1;
                 let reason = error.to_string();
                 if reason != told {

@@ -1,14 +1,26 @@
 //! The second look at differences, and their repair.
 
+use std::error::Error;
+
 use anyhow::Context;
 use shared::contract::id::OrderId;
 use shared::http::page::MAX_LIMIT;
 
-use super::steps::in_steps;
+use super::patience::Transient;
+use super::steps::{Step, in_steps};
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
 use crate::audit::{Difference, Kind, Remedy, compare_order};
 use crate::domain::{Found, OrderRecord};
-use crate::inventory_client::InventoryError;
+
+/// How the repair of one difference went.
+enum Attempt {
+    /// It was made. A second look shows whether the difference is gone.
+    Made,
+    /// The difference is gone.
+    Done,
+    /// It was refused, and would be refused again, for this reason.
+    Refused(String),
+}
 
 impl Reconciler {
     /// Keeps the differences that still show. A difference that cannot pass by itself is kept
@@ -39,18 +51,23 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Repairs these differences, in steps. Answers what remains of them.
+    /// Repairs these differences, in steps. Answers what remains of them. The detail of a difference
+    /// says so if its repair was refused.
     pub(super) async fn repair(
         &self,
         times: Times,
         repairs: &[Difference],
     ) -> anyhow::Result<Vec<Difference>> {
         let repair = async |step: &[Difference]| {
-            let mut left = Vec::new();
+            let (mut left, mut refused) = (Vec::new(), Vec::new());
             for difference in step {
-                left.extend(self.repair_one(times, difference).await?);
+                match self.repair_one(times, difference).await? {
+                    Attempt::Made => left.push(difference.clone()),
+                    Attempt::Done => {}
+                    Attempt::Refused(why) => refused.push(difference.not_repaired(&why)),
+                }
             }
-            Ok(left)
+            Ok(Step { left, refused })
         };
         let wait_for_repairs = async |left: &mut Vec<Difference>, most_left: usize| {
             self.wait_for_repairs(times, left, most_left).await
@@ -58,45 +75,49 @@ impl Reconciler {
         in_steps(repairs, REPAIRS_AT_ONCE, repair, wait_for_repairs).await
     }
 
-    /// Repairs one difference. Answers the difference if it has to be looked at again.
-    async fn repair_one(
-        &self,
-        times: Times,
-        difference: &Difference,
-    ) -> anyhow::Result<Option<Difference>> {
-        let left = Some(difference.clone());
+    async fn repair_one(&self, times: Times, difference: &Difference) -> anyhow::Result<Attempt> {
         let (Some(remedy), Some(order)) = (remedy(times, difference), difference.order_id) else {
-            return Ok(left);
+            return Ok(Attempt::Made);
         };
         let (inventory, context) = (&self.inventory, &self.context);
         match (remedy, difference.product_id, difference.movement) {
             (Remedy::EmitAgain, ..) => {
                 let emit = || self.store.emit_again(order);
-                patiently(emit)
-                    .await
-                    .context("the store of payments cannot be written")?;
-                Ok(left)
+                let emitted = patiently(emit).await.map(|_| Attempt::Made);
+                Attempt::of(emitted, "the store of payments cannot be written")
             }
             (Remedy::Release, Some(product), _) => {
                 let release = || inventory.release(order, product, context);
-                is_given_back(patiently(release).await).map(|_| left)
+                let released = patiently(release).await.map(|_| Attempt::Made);
+                Attempt::of(released, "inventory cannot be asked")
             }
             (Remedy::ReleaseSurplus, Some(product), Some(movement)) => {
                 let release = || inventory.release_surplus(order, product, movement, context);
-                // A second look could show it only with the whole ledger.
-                is_given_back(patiently(release).await).map(|given| left.filter(|_| !given))
+                let released = patiently(release).await.map(|is_given_back| {
+                    // A second look could show it only with the whole ledger.
+                    if is_given_back {
+                        Attempt::Done
+                    } else {
+                        Attempt::Made
+                    }
+                });
+                Attempt::of(released, "inventory cannot be asked")
             }
-            _ => Ok(left),
+            _ => Ok(Attempt::Made),
         }
     }
 }
 
-/// Whether inventory gave stock back. If not, the next look shows the difference again.
-fn is_given_back(answer: Result<bool, InventoryError>) -> anyhow::Result<bool> {
-    match answer {
-        Ok(given) => Ok(given),
-        Err(InventoryError::NotFound | InventoryError::Nonsense(_)) => Ok(false),
-        Err(error) => Err(error).context("inventory cannot be asked"),
+impl Attempt {
+    /// An error that stays is a refusal. Any other error ends the run.
+    fn of<E>(attempt: Result<Self, E>, trouble: &'static str) -> anyhow::Result<Self>
+    where
+        E: Transient + Error + Send + Sync + 'static,
+    {
+        match attempt {
+            Err(error) if !error.is_transient() => Ok(Self::Refused(error.to_string())),
+            attempt => attempt.context(trouble),
+        }
     }
 }
 

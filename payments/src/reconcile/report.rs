@@ -1,6 +1,6 @@
 //! What a run found, for people and for machines.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -59,12 +59,20 @@ impl Report {
             } = difference;
             (*order_id, *product_id, *movement, kind.remedy().is_some())
         };
-        let remains: HashSet<_> = findings.differences.iter().map(subject).collect();
-        let line = |difference: Difference| {
-            let repaired = !remains.contains(&subject(&difference));
+        let remains = findings.differences.iter();
+        let remains: HashMap<_, _> = remains.map(|left| (subject(left), left)).collect();
+        let line = |mut difference: Difference| {
+            let left = remains.get(&subject(&difference));
+            // If its repair was refused, what is left says why.
+            if let Some(left) = left
+                && left.kind == difference.kind
+                && left.kind.remedy().is_some()
+            {
+                difference.detail.clone_from(&left.detail);
+            }
             Line {
+                repaired: left.is_none(),
                 difference,
-                repaired,
             }
         };
         let (charged, refunded) = totals.map(Totals::accounts).unzip();

@@ -8,11 +8,10 @@ use shared::redis::RedisError;
 use shared::store::Store;
 use shared::store::batch::Batcher;
 use shared::store::claim::{Claim, Once};
-use shared::store::partition::Partition;
 
 use super::{calls, reply};
 
-/// Places all orders that wait.
+/// Places all orders that wait. The store may refuse one order of a call and place the others.
 pub(super) type Placements = Batcher<Placement, Result<Placed, RedisError>>;
 
 /// An order that is to be written.
@@ -30,26 +29,15 @@ pub(super) type Placed = Once<(Timestamp, Timestamp), String>;
 /// which the store does nothing else.
 pub const PLACEMENT_BATCH: usize = 100;
 
-/// The batcher that places orders in `own`, due `delay` later.
+/// The batcher that places orders in `own`, due `delay` later. An error of a call goes to the batcher
+/// as it is: if the store did not answer, the placements that wait behind the call fail at once.
 pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
     Batcher::new(PLACEMENT_BATCH, move |partition, placements| {
         let own = own.clone();
         async move {
-            let placed = place_orders(&own, partition, delay, &placements).await;
-            // Only the placements of this call fail. Placements that wait behind them get a call of
-            // their own.
-            Ok(placed.unwrap_or_else(|error| vec![Err(error); placements.len()]))
+            let call = calls::place_orders(partition, delay, &placements);
+            let replies = own.call(partition, &call).await?;
+            reply::placements(replies, delay, placements.len())
         }
     })
-}
-
-async fn place_orders(
-    own: &Store,
-    partition: Partition,
-    delay: Duration,
-    placements: &[Placement],
-) -> Result<Vec<Result<Placed, RedisError>>, RedisError> {
-    let call = calls::place_orders(partition, delay, placements);
-    let replies = own.call(partition, &call).await?;
-    reply::placements(replies, delay, placements.len())
 }

@@ -23,7 +23,10 @@ pub(crate) async fn start() -> TestStore {
     TestStore::start(Partitions::NONE).await
 }
 
-async fn try_place(store: &OrderStore, key: Option<&str>) -> Result<Once<Order>, RedisError> {
+pub(crate) async fn try_place(
+    store: &OrderStore,
+    key: Option<&str>,
+) -> Result<Once<Order>, RedisError> {
     let wanted = PlaceOrder {
         product_id: ProductId::mint(),
         quantity: 3,

@@ -146,6 +146,43 @@ async fn a_product_with_a_broken_price_or_quantity_is_nonsense() {
     assert_eq!(service.count_orders().await, 13, "only the good ones");
 }
 
+/// Each of them would be refused again, and inventory works.
+#[tokio::test]
+async fn a_refusal_of_inventory_is_no_failure_of_it() {
+    let service = start().await;
+    let problem =
+        |status: &str| Behaviour::Answer(response(status, "application/problem+json", "{}"));
+    for status in [
+        "400 Bad Request",
+        "403 Forbidden",
+        "409 Conflict",
+        "413 Payload Too Large",
+        "421 Misdirected Request",
+        "422 Unprocessable Entity",
+    ] {
+        for _ in 0..=MAX_FAILURES {
+            let (id, answer) = told(&service, |_| problem(status)).await;
+            answer.problem(502, "bad-upstream");
+            assert_eq!(service.inventory.questions(id).len(), 1, "{status}");
+        }
+    }
+    let good = service.inventory.product("1", 1);
+    service.order(good, 1).await.order_id();
+}
+
+#[tokio::test]
+async fn an_inventory_that_refuses_for_now_is_unavailable() {
+    let service = start().await;
+    let running = "HTTP/1.1 409 Conflict\r\nContent-Type: application/problem+json\r\n\
+                   Retry-After: 1\r\nContent-Length: 2\r\n\r\n{}";
+    let slow = response("408 Request Timeout", "application/problem+json", "{}");
+    let answers = vec![
+        ("a running request", Behaviour::Answer(running.to_owned())),
+        ("a slow request", Behaviour::Answer(slow)),
+    ];
+    check(&service, UNAVAILABLE, answers).await;
+}
+
 #[tokio::test]
 async fn an_inventory_that_dawdles_is_too_slow() {
     let service = start().await;

@@ -13,6 +13,7 @@ use crate::harness::{Shop, Traffic, completed};
 
 use run::{forget_sale, paid, reconcile, refunded};
 
+mod refused;
 mod run;
 
 #[tokio::test]

@@ -1,40 +1,10 @@
-//! Stores of other builds: what an older one left is migrated before anybody looks, and what a newer
-//! one migrated is left alone.
+//! Stores of other builds: no process compares them, writes to them or goes on with them.
 
-use shared::contract::id::OrderId;
 use stack::role::Role;
 use stack::wait::wait_for;
 
 use crate::harness::programs::text;
-use crate::harness::{Answer, LIMIT, Shop};
-
-const ORDERS: usize = 12;
-
-/// Makes payments' store one of layout 0: a member of the index for each order, all of score 0, and
-/// an identity that is an id alone.
-async fn make_old(shop: &Shop, orders: &[OrderId]) {
-    let store = &shop.payments;
-    store.ask("DEL", &["orders"]).await;
-    for id in orders {
-        store.ask("ZADD", &["orders", "0", &id.to_string()]).await;
-    }
-    let identity = store.ask("GET", &["identity"]).await.text().unwrap();
-    store
-        .ask("SET", &["identity", identity.split(' ').next().unwrap()])
-        .await;
-}
-
-async fn listed(shop: &Shop) -> usize {
-    let path = "/orders?limit=100&created_after=2000-01-01T00:00:00Z";
-    let list = shop.to_payments(reqwest::Method::GET, path);
-    Answer::to(list)
-        .await
-        .expect(200)
-        .json()
-        .as_array()
-        .unwrap()
-        .len()
-}
+use crate::harness::{LIMIT, Shop, Store};
 
 /// What `reconcile --since 2h` ends with, and what it says.
 async fn reconcile(shop: &Shop) -> (i32, String) {
@@ -43,78 +13,60 @@ async fn reconcile(shop: &Shop) -> (i32, String) {
     (output.status.code().unwrap(), text(&output))
 }
 
-/// Some orders, paid.
-async fn orders(shop: &Shop) -> Vec<OrderId> {
-    let product = shop.create_product("thing", 100).await;
-    let mut orders = Vec::new();
-    for _ in 0..ORDERS {
-        orders.push(shop.place_order(product, 1).await.0);
-    }
-    shop.assert_quiet().await;
-    orders
+/// Gives a store the identity that a build with this layout writes. Answers the one it had.
+async fn set_layout(store: &Store, service: &str, layout: u32) -> String {
+    let identity = store.ask("GET", &["identity"]).await.text().unwrap();
+    let words: Vec<&str> = identity.split(' ').collect();
+    let other = format!("{} {service} {layout} {}", words[0], words[3]);
+    store.ask("SET", &["identity", &other]).await;
+    identity
 }
 
 #[tokio::test]
-async fn a_store_of_an_older_build_is_migrated_and_never_compared_before() {
+async fn a_store_of_an_older_build_is_not_read_and_its_processes_end() {
     let shop = Shop::open().await;
-    let orders = orders(&shop).await;
-    let processes = ["payments serve", "payments consume"];
-    for name in processes {
-        shop.system.process(name).kill();
+    let product = shop.create_product("thing", 100).await;
+    let (id, _) = shop.place_order(product, 1).await;
+    shop.assert_quiet().await;
+    for role in Role::ALL {
+        shop.system.process(role.name()).kill();
     }
-    make_old(&shop, &orders).await;
-
+    let stores = [(&shop.payments, "payments"), (&shop.inventory, "inventory")];
+    let mut before = Vec::new();
+    for (store, service) in stores {
+        before.push(set_layout(store, service, 1).await);
+    }
+    let refused = "this store has layout 1, and this build knows layouts from 2 on: start the build \
+                   that wrote it, or give each service an empty store";
     let (code, said) = reconcile(&shop).await;
     assert_eq!(code, 1, "{said}");
-    assert!(
-        said.contains("this store has an older layout than this build writes"),
-        "{said}"
-    );
-    for name in processes {
-        shop.system.process(name).restart().unwrap();
+    assert!(said.contains(refused), "{said}");
+    for role in Role::ALL {
+        let (_, verb) = role.name().split_once(' ').unwrap();
+        let ended = shop.run(role, &[verb]).await;
+        let said = text(&ended);
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains(refused), "{said}");
+    }
+
+    for ((store, _), identity) in stores.into_iter().zip(before) {
+        store.ask("SET", &["identity", &identity]).await;
+    }
+    for role in Role::ALL {
+        shop.system.process(role.name()).restart().unwrap();
     }
     shop.system.wait_ready().await.unwrap();
-    assert_eq!(listed(&shop).await, ORDERS);
-    let (code, said) = reconcile(&shop).await;
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains(&format!("\"orders\":{ORDERS},")), "{said}");
-}
-
-#[tokio::test]
-async fn what_an_older_build_writes_beside_a_newer_one_is_compared() {
-    let shop = Shop::open().await;
-    let orders = orders(&shop).await;
-    // A build that knows no layouts has written on, and its functions are still there.
-    shop.payments.ask("DEL", &["orders"]).await;
-    for id in &orders {
-        shop.payments
-            .ask("ZADD", &["orders", "0", &id.to_string()])
-            .await;
-    }
-    let library = "#!lua name=payments_v1\nredis.register_function('old_v1', function() end)";
-    shop.payments
-        .ask("FUNCTION", &["LOAD", "REPLACE", library])
-        .await;
-    assert_eq!(listed(&shop).await, 0);
-    let (code, said) = reconcile(&shop).await;
-    assert_eq!(code, 0, "{said}");
-    assert!(said.contains(&format!("\"orders\":{ORDERS},")), "{said}");
-    assert_eq!(listed(&shop).await, ORDERS);
+    assert_eq!(shop.order(id).await["status"], "paid");
+    assert_eq!(shop.stock(product).await, 99, "its stock was taken once");
+    assert_eq!(reconcile(&shop).await.0, 0);
 }
 
 #[tokio::test]
 async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 100).await;
-    let identity = shop
-        .payments
-        .ask("GET", &["identity"])
-        .await
-        .text()
-        .unwrap();
-    let words: Vec<&str> = identity.split(' ').collect();
-    let newer = format!("{} payments 999 {}", words[0], words[3]);
-    shop.payments.ask("SET", &["identity", &newer]).await;
+    set_layout(&shop.payments, "payments", 999).await;
+    let newer = shop.payments.ask("GET", &["identity"]).await;
 
     // A process that was at work stops writing at once, and says that it is not ready.
     let refused = shop.try_order(product, 1).await;
@@ -145,14 +97,7 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
         said.contains("start a newer build, or restore a backup"),
         "{said}"
     );
-    assert_eq!(
-        shop.payments
-            .ask("GET", &["identity"])
-            .await
-            .text()
-            .unwrap(),
-        newer
-    );
+    assert_eq!(shop.payments.ask("GET", &["identity"]).await, newer);
 }
 
 #[tokio::test]

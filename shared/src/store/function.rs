@@ -11,7 +11,7 @@ use crate::store::partition::Partition;
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 /// The functions that every library has.
 const COMMON: [&str; 2] = [
-    include_str!("../stream/lua/move_checkpoint.lua"),
+    include_str!("lua/move_checkpoint.lua"),
     include_str!("lua/set_identity.lua"),
 ];
 /// The text before the name of each function in the code.

@@ -27,51 +27,14 @@ const MAX_OTHERS: usize = 100;
 
 impl Store {
     /// Records that the library of this build is in use, and removes the libraries of builds that
-    /// are gone. Migrates what a build without layouts wrote meanwhile.
+    /// are gone.
     pub async fn tend_libraries(&self) -> Result<(), RedisError> {
-        // A server removes a library for all of its partitions at once, so each partition is looked
-        // at before any library is removed.
-        let mut looks = Vec::new();
         for partition in self.partitions().all() {
-            looks.push((partition, self.other_libraries(partition).await?));
-        }
-        let mut builds = Vec::new();
-        for (partition, others) in looks {
+            let others = self.other_libraries(partition).await?;
             let gone = self.remove_unused(partition, &others).await?;
-            builds.push((partition, others, gone));
-        }
-        for (partition, others, gone) in builds {
-            self.mend(partition, others.iter().chain(&gone)).await?;
             self.forget(partition, gone).await?;
         }
         Ok(())
-    }
-
-    /// Migrates what builds without layouts wrote after the store was migrated, where they may
-    /// still be at work.
-    pub async fn mend_older_writes(&self) -> Result<(), RedisError> {
-        for partition in self.partitions().all() {
-            let others = self.other_libraries(partition).await?;
-            let seen = self.seen_libraries(partition).await?;
-            self.mend(partition, others.iter().chain(seen.keys()))
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// A build that knows no layout ignores the identity and goes on writing in its old way. While
-    /// its library is there, and once after that, the first migration step is taken again.
-    async fn mend(
-        &self,
-        partition: Partition,
-        mut others: impl Iterator<Item = &String>,
-    ) -> Result<(), RedisError> {
-        let service = self.layout().service;
-        let is_old = |name: &String| build_of(service, name).is_some_and(Build::knows_no_layout);
-        match self.layout().steps.first() {
-            Some(step) if others.any(is_old) => step(self.clone(), partition).await,
-            _ => Ok(()),
-        }
     }
 
     /// The libraries of other builds of this service on the node that owns `partition`.
@@ -87,7 +50,7 @@ impl Store {
             .list()?
         {
             let name = library.field("library_name")?.text()?;
-            if name != self.library() && build_of(service, &name).is_some() {
+            if name != self.library() && is_of_build(service, &name) {
                 names.push(name);
             }
         }
@@ -107,9 +70,8 @@ impl Store {
             .collect())
     }
 
-    /// Removes the libraries that no build uses, and answers their names. The names stay in the
-    /// store until the writes of those builds are migrated. If this process dies before, the next
-    /// look migrates them.
+    /// Removes the libraries that no build uses. Answers their names, and those that are recorded but
+    /// not loaded: a server has one library for all of its partitions.
     async fn remove_unused(
         &self,
         partition: Partition,
@@ -165,31 +127,13 @@ impl Store {
     }
 }
 
-/// A build, by the name of its library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Build {
-    /// `<service>_<hash>`.
-    Hashed,
-    /// `<service>_v<number>`: a build from before layouts.
-    Numbered,
-}
-
-impl Build {
-    fn knows_no_layout(self) -> bool {
-        self == Self::Numbered
-    }
-}
-
-/// The kind of build of the service that has a library of this name; `None` for the library of
-/// another program.
-fn build_of(service: &str, name: &str) -> Option<Build> {
-    let rest = name.strip_prefix(service)?.strip_prefix('_')?;
-    let is_hash = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    if rest.len() == HASH_DIGITS && rest.bytes().all(is_hash) {
-        return Some(Build::Hashed);
-    }
-    let number = rest.strip_prefix('v')?;
-    number.parse::<u32>().is_ok().then_some(Build::Numbered)
+/// Whether a library has the name that a build of the service gives it: `<service>_<hash>`.
+fn is_of_build(service: &str, name: &str) -> bool {
+    let hash = name
+        .strip_prefix(service)
+        .and_then(|rest| rest.strip_prefix('_'));
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    hash.is_some_and(|hash| hash.len() == HASH_DIGITS && hash.bytes().all(is_digit))
 }
 
 #[cfg(test)]
@@ -198,20 +142,17 @@ mod tests {
 
     #[test]
     fn only_libraries_of_builds_of_the_service_are_known() {
-        let build = |name| build_of("payments", name);
-        assert_eq!(build("payments_0123456789ab"), Some(Build::Hashed));
-        assert_eq!(build("payments_v1"), Some(Build::Numbered));
+        assert!(is_of_build("payments", "payments_0123456789ab"));
         for name in [
             "payments",
             "payments_",
-            "payments_v",
-            "payments_vx",
+            "payments_v1",
             "payments_reports",
             "payments_0123456789AB",
             "inventory_0123456789ab",
-            "mypayments_v1",
+            "mypayments_0123456789ab",
         ] {
-            assert_eq!(build(name), None, "{name}");
+            assert!(!is_of_build("payments", name), "{name}");
         }
     }
 }

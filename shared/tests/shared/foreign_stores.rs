@@ -14,7 +14,7 @@ async fn a_store_of_another_service_is_refused_for_good() {
         &stores,
         Layout {
             service: "other",
-            steps: &[],
+            ..LAYOUT
         },
         LUA,
     );
@@ -33,15 +33,14 @@ async fn a_store_of_another_service_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_store_of_an_older_build_that_has_the_stream_of_the_other_service_is_the_others() {
+async fn a_store_without_identity_that_has_the_stream_of_the_other_service_is_the_others() {
     let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity", "an-old-one"]).await;
     ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
     // A user with all rights, as where nobody was told apart.
     let store = Store::new(stores.operator.clone(), LAYOUT, &[LUA], Partitions::NONE);
     let error = open(&stores, &store).await.unwrap_err();
     assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one");
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ const LUA: &str = "local function answer(keys, args) return 42 end\nregister('an
 /// What the stores of these tests look like.
 pub(crate) const LAYOUT: Layout = Layout {
     service: "test",
+    oldest: 1,
     steps: &[],
 };
 

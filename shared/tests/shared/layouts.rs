@@ -21,8 +21,11 @@ const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
 /// Without it the second step fails.
 const GATE: &str = "attempts:gate";
+/// The identity of a store that an older build left, which had no step.
+const OLD: &str = "an-old-one test 1 0";
 const TWO_STEPS: Layout = Layout {
     service: "test",
+    oldest: 1,
     steps: &[first, second],
 };
 
@@ -79,7 +82,7 @@ pub(crate) async fn answer(store: &Store) -> Result<i64, RedisError> {
 #[tokio::test]
 async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done() {
     let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity", "an-old-one"]).await;
+    ask(&stores, "SET", &["identity", OLD]).await;
     let store = store_of(&stores, TWO_STEPS, LUA);
     let shutdown = Shutdown::new();
     let witness = witness(&stores);
@@ -93,7 +96,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
     opened.unwrap();
     assert_eq!(
         ask(&stores, "GET", &["identity"]).await,
-        "an-old-one test 1 0"
+        "an-old-one test 2 0"
     );
     let error = answer(&store).await.unwrap_err();
     assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
@@ -111,7 +114,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
     );
     assert_eq!(
         ask(&stores, "GET", &["identity"]).await,
-        "an-old-one test 2 0"
+        "an-old-one test 3 0"
     );
     assert_eq!(answer(&store).await.unwrap(), 42);
     store.verify().await.unwrap();
@@ -120,7 +123,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
 #[tokio::test]
 async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
     let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity", "an-old-one"]).await;
+    ask(&stores, "SET", &["identity", OLD]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
     let opened = [0; 4].map(|_| async {
         open(&stores, &store_of(&stores, TWO_STEPS, LUA))
@@ -130,7 +133,7 @@ async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
     futures_util::future::join_all(opened).await;
     assert_eq!(
         ask(&stores, "GET", &["identity"]).await,
-        "an-old-one test 2 0"
+        "an-old-one test 3 0"
     );
 }
 
@@ -143,7 +146,7 @@ async fn a_new_store_has_the_newest_layout_and_is_not_migrated() {
     assert!(
         ask(&stores, "GET", &["identity"])
             .await
-            .ends_with(" test 2 0")
+            .ends_with(" test 3 0")
     );
 }
 
@@ -173,8 +176,8 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
         matches!(
             error,
             OpenError::NewerLayout {
-                layout: 2,
-                known: 0
+                layout: 3,
+                known: 1
             }
         ),
         "{error:?}"
@@ -184,10 +187,41 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
     assert!(
         ask(&stores, "GET", &["identity"])
             .await
-            .ends_with(" test 2 0"),
+            .ends_with(" test 3 0"),
         "for ever the same"
     );
     assert_eq!(answer(&newer).await.unwrap(), 42);
+}
+
+#[tokio::test]
+async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
+    let stores = Stores::start().await;
+    let layout = Layout {
+        oldest: 2,
+        ..TWO_STEPS
+    };
+    let store = store_of(&stores, layout, LUA);
+    ask(&stores, "SET", &[GATE, "open"]).await;
+    for (identity, expected) in [(OLD, 1), ("an-old-one", 0)] {
+        ask(&stores, "SET", &["identity", identity]).await;
+        let error = open(&stores, &store).await.unwrap_err();
+        assert!(
+            matches!(error, OpenError::LayoutTooOld { layout, oldest: 2 } if layout == expected),
+            "{error:?}"
+        );
+        assert!(error.is_final());
+        assert!(accept_loss(&store, &witness(&stores)).await.is_err());
+        assert_eq!(taken(&stores).await, [false, false]);
+        assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
+    }
+    // One layout newer, both steps are taken.
+    ask(&stores, "SET", &["identity", "an-old-one test 2 0"]).await;
+    open(&stores, &store).await.unwrap();
+    assert_eq!(taken(&stores).await, [true, true]);
+    assert_eq!(
+        ask(&stores, "GET", &["identity"]).await,
+        "an-old-one test 4 0"
+    );
 }
 
 #[tokio::test]
@@ -196,7 +230,7 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
     let store = store_of(&stores, LAYOUT, LUA);
     open(&stores, &store).await.unwrap();
     let before = ask(&stores, "GET", &["identity"]).await;
-    let set = |read: &str| Call::new("set_identity").arg(read).arg("another test 0 0");
+    let set = |read: &str| Call::new("set_identity").arg(read).arg("another test 1 0");
     let set = async |read| {
         store
             .call(partition(), &set(read))
@@ -208,7 +242,7 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
     assert_eq!(set("what-was-read-before").await, 0);
     assert_eq!(ask(&stores, "GET", &["identity"]).await, before);
     assert_eq!(set(&before).await, 1);
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "another test 0 0");
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "another test 1 0");
 }
 
 #[tokio::test]
@@ -236,21 +270,9 @@ async fn builds_with_other_functions_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_take_the_functions_is_unfit() {
-    let stores = Stores::start().await;
-    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&error, OpenError::Unfit(text) if text.contains("functions")),
-        "{error:?}"
-    );
-}
-
-#[tokio::test]
 async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migrated_yet() {
     let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity:{0}", "an-old-one 2"]).await;
+    ask(&stores, "SET", &["identity:{0}", "an-old-one test 1 2"]).await;
     for index in [0, 1] {
         let stream = format!("{STREAM}:{{{index}}}");
         let add = Command::new("XADD").key(stream).args(["*", "order", "one"]);

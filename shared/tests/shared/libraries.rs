@@ -1,23 +1,20 @@
 //! The function libraries of builds that are gone.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU16;
 
 use shared::base::shutdown::Shutdown;
-use shared::redis::{Command, Redis};
+use shared::redis::Command;
 use shared::store::function::Call;
 use shared::store::libraries::UNUSED_AFTER;
-use shared::store::partition::{Partition, Partitions};
-use shared::store::{Layout, Store, Taken};
-use stack::credentials::User;
 
-use crate::harness::{Stores, partition, url};
+use crate::harness::{Stores, partition};
 use crate::opening::witness;
 
-/// Builds from before layouts, of this service and of another one, and another program.
-const OLD: &str = "test_v1";
+/// Two builds of this service.
+const OLD: &str = "test_00112233aabb";
 const GONE: &str = "test_0123456789ab";
-const OF_OTHERS: [&str; 3] = ["other_v1", "other_0123456789ab", "test_reports"];
+/// A build of another service, and another program.
+const OF_OTHERS: [&str; 2] = ["other_0123456789ab", "test_reports"];
 
 async fn ask(stores: &Stores, name: &'static str, words: &[&str]) {
     stores
@@ -49,10 +46,6 @@ async fn libraries(stores: &Stores) -> BTreeSet<String> {
 
 /// Makes a library look as if nobody had used it for a little less, or more, than the limit.
 async fn seen(stores: &Stores, library: &str, more: bool) {
-    seen_at(stores, "libraries", library, more).await;
-}
-
-async fn seen_at(stores: &Stores, key: &str, library: &str, more: bool) {
     let now = stores
         .own_store()
         .now(partition())
@@ -61,7 +54,7 @@ async fn seen_at(stores: &Stores, key: &str, library: &str, more: bool) {
         .as_millis();
     let limit = u64::try_from(UNUSED_AFTER.as_millis()).unwrap();
     let at = now - limit + if more { 0 } else { 60_000 } - 1;
-    ask(stores, "HSET", &[key, library, &at.to_string()]).await;
+    ask(stores, "HSET", &["libraries", library, &at.to_string()]).await;
 }
 
 #[tokio::test]
@@ -124,71 +117,4 @@ async fn a_clock_that_went_back_makes_no_library_look_unused() {
     let seen = Command::new("HGET").key("libraries").arg(GONE);
     let seen = stores.operator.run(seen).await.unwrap().unsigned().unwrap();
     assert!(seen < 99_999_999_999_999, "it is counted from now on");
-}
-
-/// A step that leaves a mark in its partition.
-fn mark(own: Store, partition: Partition) -> Taken {
-    Box::pin(async move {
-        let mark = Command::new("HSET").key(partition.key("attempts"));
-        own.run(mark.arg("taken").arg("yes")).await.map(drop)
-    })
-}
-
-/// The partitions in which the step was taken since this was asked last.
-async fn marked(stores: &Stores) -> Vec<u16> {
-    let mut marked = Vec::new();
-    for index in [0, 1] {
-        let key = Partition::at(Some(index)).key("attempts");
-        let deleted = stores
-            .operator
-            .run(Command::new("DEL").key(key))
-            .await
-            .unwrap();
-        marked.extend((deleted.int().unwrap() == 1).then_some(index));
-    }
-    marked
-}
-
-#[tokio::test]
-async fn what_a_build_without_layouts_wrote_last_is_migrated_in_every_partition() {
-    let stores = Stores::start().await;
-    let layout = Layout {
-        service: "test",
-        steps: &[mark],
-    };
-    let files = ["register('answer', function() return 42 end)"];
-    let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    let store = Store::new(
-        redis,
-        layout,
-        &files,
-        Partitions::new(NonZeroU16::new(2).unwrap()),
-    );
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
-    assert!(
-        marked(&stores).await.is_empty(),
-        "a new store is not migrated"
-    );
-
-    load(&stores, OLD).await;
-    for key in ["libraries:{0}", "libraries:{1}"] {
-        seen_at(&stores, key, OLD, true).await;
-    }
-    store.tend_libraries().await.unwrap();
-    assert!(!libraries(&stores).await.contains(OLD));
-    assert_eq!(marked(&stores).await, [0, 1]);
-    store.tend_libraries().await.unwrap();
-    assert!(marked(&stores).await.is_empty(), "it is done once");
-
-    // A process removed the library, and died before it migrated anything.
-    seen_at(&stores, "libraries:{1}", OLD, true).await;
-    store.mend_older_writes().await.unwrap();
-    assert_eq!(marked(&stores).await, [1]);
-    store.tend_libraries().await.unwrap();
-    assert_eq!(marked(&stores).await, [1]);
-    store.tend_libraries().await.unwrap();
-    assert!(marked(&stores).await.is_empty());
 }

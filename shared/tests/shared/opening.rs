@@ -11,7 +11,8 @@ use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 
-use crate::harness::{LIMIT, STREAM, Stores, membership, partition};
+use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, membership, partition};
+use crate::layouts::{open, store_of};
 use crate::script::DONE;
 
 pub(crate) fn witness(stores: &Stores) -> Witness {
@@ -128,32 +129,34 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
 }
 
 #[tokio::test]
-async fn a_store_that_does_not_remember_its_partitions_learns_them() {
+async fn an_identity_that_names_no_layout_is_refused_in_every_partition() {
     let stores = Stores::start().await;
-    let set = |index| {
-        Command::new("SET")
-            .key(format!("identity:{{{index}}}"))
-            .arg("an-old-one")
-    };
-    for index in 0..4 {
-        stores.operator.run(set(index)).await.unwrap();
+    for identity in ["an-old-one", "an-old-one 4"] {
+        for index in 0..4 {
+            let set = Command::new("SET").key(format!("identity:{{{index}}}"));
+            stores.operator.run(set.arg(identity)).await.unwrap();
+        }
+        let opened = open(&stores, &stores.own_store_of(spread(4))).await;
+        assert!(
+            matches!(opened, Err(OpenError::LayoutTooOld { layout: 0, .. })),
+            "{opened:?}"
+        );
+        let get = Command::new("GET").key("identity:{3}");
+        let identity_now = stores.operator.run(get).await.unwrap();
+        assert_eq!(identity_now.text().unwrap(), identity);
     }
-    stores
-        .own_store_of(spread(4))
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
-    let identity = stores
-        .operator
-        .run(Command::new("GET").key("identity:{3}"))
-        .await
-        .unwrap();
-    assert_eq!(identity.text().unwrap(), "an-old-one test 0 4");
-    let other = stores.own_store_of(spread(2));
-    other
-        .open(&witness(&stores), &Shutdown::new())
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_take_the_functions_is_unfit() {
+    let stores = Stores::start().await;
+    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua"))
         .await
         .unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Unfit(text) if text.contains("functions")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod arrows;
 mod circles;
 mod documents;
 mod files;
+mod keys;
 mod lua;
 mod phrases;
 mod public_items;

@@ -261,6 +261,7 @@ async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
 fn own_store(url: &str, partitions: Partitions) -> Store {
     let layout = Layout {
         service: "test",
+        oldest: 1,
         steps: &[],
     };
     Store::new(

@@ -1,8 +1,8 @@
 //! The identity of a store: its owner, its layout, and how its keys are spread.
 //!
 //! Each partition has an identity of four words, `<id> <service> <layout> <partitions>`. In a store
-//! without partitions the last word is 0, and the key has no tag. Older builds wrote the id alone,
-//! or the id and the number of partitions. Such an identity is layout 0 and names no service.
+//! without partitions the last word is 0, and the key has no tag. The first builds wrote the id
+//! alone, or the id and the number of partitions. Such an identity counts as layout 0.
 
 use super::OpenError;
 use crate::redis::{Code, Command, RedisError};
@@ -14,7 +14,7 @@ use crate::store::{Layout, Store};
 pub(super) enum PartitionState {
     /// The partition has no identity.
     Missing,
-    /// The partition has an older layout.
+    /// The partition has an older layout, which this build can migrate.
     Older(Identity),
     /// The partition has the identity and layout of this build.
     Current,
@@ -67,11 +67,6 @@ impl Identity {
     pub(super) fn version(&self) -> u32 {
         self.named.as_ref().map_or(0, |(_, layout)| *layout)
     }
-
-    /// Whether the identity names the service that owns the store.
-    pub(super) fn names_service(&self) -> bool {
-        self.named.is_some()
-    }
 }
 
 impl Store {
@@ -113,10 +108,11 @@ impl Store {
             }
             _ => {}
         }
-        let known = self.layout().version();
+        let (known, oldest) = (self.layout().version(), self.layout().oldest);
         match identity.version() {
             layout if layout > known => Err(OpenError::NewerLayout { layout, known }),
-            layout if layout == known && identity.names_service() => Ok(PartitionState::Current),
+            layout if layout < oldest => Err(OpenError::LayoutTooOld { layout, oldest }),
+            layout if layout == known => Ok(PartitionState::Current),
             _ => Ok(PartitionState::Older(identity)),
         }
     }
@@ -168,6 +164,7 @@ mod tests {
 
     const LAYOUT: Layout = Layout {
         service: "payments",
+        oldest: 7,
         steps: &[],
     };
 
@@ -187,7 +184,7 @@ mod tests {
             let identity = Identity::read(text).unwrap();
             assert_eq!((identity.id(), identity.version()), ("an-id", 0));
             assert_eq!(
-                (identity.names_service(), identity.partitions),
+                (identity.named.is_some(), identity.partitions),
                 (false, partitions)
             );
         }

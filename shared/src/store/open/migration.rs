@@ -22,17 +22,16 @@ impl Store {
         reported: &mut Reported,
     ) -> Result<(), OpenError> {
         let layout = self.layout();
-        // One round for each step, and one more for an identity that only lacks the service.
-        for _ in 0..=layout.steps.len() {
+        for _ in layout.steps {
             let PartitionState::Older(identity) = self.state(partition).await? else {
                 return Ok(());
             };
-            let from = identity.version();
-            let to = (from + 1).min(layout.version());
+            let (from, to) = (identity.version(), identity.version() + 1);
             if !replace(&mut reported.migrates, true) {
                 tracing::info!(from, to, "migrating the store");
             }
-            if let Some(step) = layout.steps.get(from as usize) {
+            // `state` refuses a layout before `oldest`.
+            if let Some(step) = layout.steps.get((from - layout.oldest) as usize) {
                 step(self.clone(), partition).await?;
             }
             let text = Identity::write(identity.id(), layout, to, self.partitions());

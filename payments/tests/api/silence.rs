@@ -1,0 +1,54 @@
+//! A store that does not answer: no order waits behind another one in vain.
+
+use futures_util::future::join_all;
+use payments::store::PLACEMENT_BATCH;
+use shared::redis::{Code, Command, RedisError};
+use stack::wait::wait_until;
+
+use crate::functions::{start, try_place};
+use crate::harness::{LIMIT, TestStore};
+
+/// Orders that wait behind the first one: more than two calls place.
+const BEHIND: usize = 2 * PLACEMENT_BATCH + 1;
+
+/// Whether the store has received a call of the service, and holds it back.
+async fn has_call(test: &TestStore) -> bool {
+    let list = test
+        .operator
+        .run(Command::new("CLIENT").arg("LIST"))
+        .await
+        .unwrap();
+    list.text().unwrap().contains("cmd=fcall")
+}
+
+fn is_unanswered<T>(placed: &Result<T, RedisError>) -> bool {
+    matches!(placed, Err(error) if error.is(Code::Unknown))
+}
+
+#[tokio::test]
+async fn orders_that_wait_behind_a_call_without_an_answer_fail_with_it() {
+    let test = start().await;
+    // The functions are there, so that the held call is the one that places.
+    try_place(&test.store, None).await.unwrap();
+    test.operate("CLIENT", "PAUSE 60000 WRITE").await;
+    let first = async {
+        let placed = try_place(&test.store, None).await;
+        // The store answers from here on. So only a call that was not made keeps orders out.
+        test.operate("CLIENT", "UNPAUSE").await;
+        placed
+    };
+    let behind = join_all((0..BEHIND).map(|_| try_place(&test.store, None)));
+    let cut = async {
+        wait_until("the first call", LIMIT, || has_call(&test))
+            .await
+            .unwrap();
+        test.operate("CLIENT", "KILL USER payments").await;
+    };
+    let (first, behind, ()) = tokio::join!(first, behind, cut);
+    assert!(is_unanswered(&first), "{first:?}");
+    for placed in behind {
+        assert!(is_unanswered(&placed), "{placed:?}");
+    }
+    let is_back = || async { try_place(&test.store, None).await.is_ok() };
+    wait_until("the store", LIMIT, is_back).await.unwrap();
+}
