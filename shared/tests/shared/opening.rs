@@ -4,14 +4,16 @@ use std::num::NonZeroU16;
 
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::redis::Command;
+use shared::redis::{Code, Command, Redis};
+use shared::store::Store;
 use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
 use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
+use stack::credentials::User;
 use stack::wait::wait_until;
 
-use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, membership, partition};
+use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, membership, partition, url};
 use crate::layouts::{open, store_of};
 use crate::script::DONE;
 
@@ -87,6 +89,31 @@ async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
         .open(&witness(&stores), &Shutdown::new())
         .await
         .unwrap();
+}
+
+/// On a busy machine good functions may take too long as well.
+#[tokio::test]
+async fn functions_that_do_not_compile_are_final_and_functions_that_load_too_slowly_are_not() {
+    let stores = Stores::start().await;
+    let store_with = |lua| {
+        let redis = Redis::worker(&url(&stores.own, User::Operator));
+        Store::new(redis, LAYOUT, &[lua], Partitions::NONE)
+    };
+    let shutdown = Shutdown::new();
+    let error = store_with("no lua at all")
+        .open(&witness(&stores), &shutdown)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Unfit(text) if text.contains("refuses to load")),
+        "{error:?}"
+    );
+    let slow = store_with("while true do end");
+    let loaded = slow.load_functions(partition()).await;
+    assert!(
+        loaded.is_err_and(|error| error.is(Code::LoadTimeout) && error.did_nothing()),
+        "the next attempt may be fast enough"
+    );
 }
 
 fn spread(count: u16) -> Partitions {

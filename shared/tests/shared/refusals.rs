@@ -1,5 +1,6 @@
 //! A store that refuses says why, and whether anything was done.
 
+use futures_util::future::join_all;
 use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
 use shared::redis::{Code, Command, Redis, RedisError, Reply};
 use stack::credentials::User;
@@ -132,4 +133,27 @@ async fn operate(stores: &Stores, words: &[&str]) -> Reply {
         .run(command.args(words[1..].iter().copied()))
         .await
         .unwrap()
+}
+
+/// The queue of a client holds 10,000 commands. The others are never sent.
+#[tokio::test]
+async fn a_command_for_which_the_client_has_no_room_is_known_to_have_changed_nothing() {
+    let stores = Stores::start().await;
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    let set = || Command::new("SET").key("product:1").arg("x");
+    redis.run(set()).await.unwrap();
+    stores.own.kill();
+    wait_until("the client to notice", LIMIT, || async {
+        redis.run(set()).await.is_err()
+    })
+    .await
+    .unwrap();
+    let answers = join_all((0..20_000).map(|_| redis.run(set()))).await;
+    let errors: Vec<RedisError> = answers.into_iter().filter_map(Result::err).collect();
+    let (crowded, others): (Vec<_>, Vec<_>) = errors
+        .into_iter()
+        .partition(|error| error.is(Code::Crowded));
+    assert!(crowded.len() > 1_000, "{} were refused", crowded.len());
+    assert!(crowded.iter().all(RedisError::did_nothing));
+    assert!(!others.iter().any(RedisError::did_nothing));
 }
