@@ -176,11 +176,9 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
 /// own pending entries at once. Two consumers on one host have different names, because they cannot
 /// listen on the same port.
 fn default_consumer_name(service: &str, address: &Address) -> String {
-    format!(
-        "{service}-{}-{}",
-        gethostname::gethostname().to_string_lossy(),
-        address.port()
-    )
+    // The call fails only for a name that is too long for the system itself.
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("{service}-{}-{}", host.to_string_lossy(), address.port())
 }
 
 #[cfg(test)]
