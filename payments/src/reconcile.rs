@@ -14,6 +14,7 @@ use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::RedisError;
+use shared::store::partition::Partition;
 
 mod findings;
 mod patience;
@@ -22,8 +23,6 @@ mod repair;
 mod report;
 mod steps;
 mod walk;
-
-use shared::store::partition::Partition;
 
 use crate::audit::{Difference, Totals};
 use crate::inventory_client::InventoryClient;

@@ -16,10 +16,9 @@ use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
 use shared::redis::RedisError;
 use shared::store::index::Scanned;
-
-use super::{Api, Tag};
 use shared::store::partition::Partition;
 
+use super::{Api, Tag};
 use crate::audit::{self, Difference, Kind, Totals};
 use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
