@@ -252,7 +252,6 @@ fn release(sold: &OrderCompleted) -> Subject {
         product: sold.product_id,
         most: MAX_STOCK,
         context: RequestContext::mint(),
-        found: String::new(),
     };
     let words = counts(sold.product_id);
     Subject {

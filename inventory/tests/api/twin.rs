@@ -193,19 +193,12 @@ impl Inventory {
             return self.done(call, Answer::Number(0), product);
         }
         let context = RequestContext::mint();
-        // Every release of a history is of this build, which needs none.
-        let found = if random.bool() {
-            format!("{}-0", random.u32(..))
-        } else {
-            String::new()
-        };
         let release = Release {
             order: id,
             minted_at,
             product,
             most,
             context,
-            found,
         };
         let call = release.invocation(self.model.beginning.partition);
         let answer = self.model.release_order(number, &release);

@@ -12,7 +12,6 @@ use super::request::{Paid, Release};
 const GIVEN_BACK: i64 = 1;
 const BEFORE: i64 = 2;
 const NOT_TAKEN: i64 = 0;
-const UNPROVED: i64 = 3;
 const TOO_MANY: i64 = 4;
 
 impl Model {
@@ -21,8 +20,8 @@ impl Model {
         let answer = self.release(step, request.order, request.product);
         let Some((product, place)) = self.given_back(request).filter(|_| answer != NOT_TAKEN)
         else {
-            // It was given back, and for another product.
-            return Answer::Number(if answer == BEFORE { UNPROVED } else { answer });
+            // It may have been given back for another product.
+            return Answer::Number(NOT_TAKEN);
         };
         if answer != TOO_MANY {
             let quantity = self.place(product).movements[place].delta.unsigned_abs();

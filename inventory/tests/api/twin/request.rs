@@ -75,8 +75,6 @@ pub(crate) struct Release {
     pub(crate) product: ProductId,
     pub(crate) most: u32,
     pub(crate) context: RequestContext,
-    /// A movement that the caller found.
-    pub(crate) found: String,
 }
 
 /// A movement that is to be given back because its order took its stock twice.
@@ -220,7 +218,6 @@ impl Release {
             product,
             most,
             context,
-            found,
         } = self;
         release(
             "release_order",
@@ -232,7 +229,6 @@ impl Release {
         .key(partition.key("refund_order"))
         .arg(&context.traceparent)
         .arg(&context.request_id)
-        .arg(found)
     }
 }
 

@@ -6,8 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::config::{Address, Reader, Setting};
-use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
+use crate::contract::event::Event;
+use crate::redis::{Redis, RedisUrl, ReplicaAcks, is_same_store};
+use crate::store::open::Witness;
 use crate::store::partition::Partitions;
+use crate::stream::consumer;
+use crate::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use crate::stream::replay::REPLAY_WINDOW;
 
 /// The settings of every process of such a service.
@@ -129,6 +133,32 @@ impl StoreSettings {
             consumer_name,
             reclaim_idle: reclaim_idle?,
         })
+    }
+
+    /// A client of the store of the service.
+    pub fn own_redis(&self) -> Redis {
+        Redis::worker(&self.own).with_acks(self.replica_acks)
+    }
+
+    /// The stream of `E`, which the service reads in the other store.
+    pub fn witness<E: Event>(&self) -> Witness {
+        Witness {
+            redis: Redis::worker(&self.other),
+            stream: E::STREAM,
+            group: E::GROUP,
+        }
+    }
+
+    /// How the service consumes a stream in the other store.
+    pub fn consumer(&self) -> consumer::Settings {
+        consumer::Settings {
+            stream_store: self.other.clone(),
+            acks: self.replica_acks,
+            name: self.consumer_name.clone(),
+            reclaim_idle: self.reclaim_idle,
+            dead_letters: Bounds::SHIPPED,
+            report_interval: REPORT_INTERVAL,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::tree::{read, root, sources};
 const LAYOUT: usize = 2;
 /// The keys of both services. The streams of events are not among them: golden tests have their
 /// names.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
     "attempts",
     "changes",
     "checkpoint",
@@ -26,6 +26,7 @@ const COMMON: [&str; 11] = [
     "identity:absent",
     "incarnation",
     "libraries",
+    "replays_due",
 ];
 /// The further keys of each service.
 const OWN: [(&str, &[&str]); 2] = [
