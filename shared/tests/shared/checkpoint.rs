@@ -1,4 +1,4 @@
-//! The checkpoint of a store: up to where it has acted on a stream.
+//! The checkpoint of a store: how far it has acted on a stream.
 
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
@@ -9,7 +9,7 @@ use crate::script::{PARK, Script};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// Calls the function as a consumer does.
+/// Calls `move_checkpoint` as a consumer does.
 async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
     let incarnation = stores
         .own_store()
@@ -38,13 +38,13 @@ async fn call_for(
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
-/// The checkpoint, as the own store has recorded it.
+/// The checkpoint that the own store has recorded.
 pub(crate) async fn checkpoint(stores: &Stores) -> Option<String> {
     let get = Command::new("HGET").key("checkpoint").arg(STREAM);
     stores.operator.run(get).await.unwrap().text().ok()
 }
 
-/// Sends a command to the own store, with all rights.
+/// Sends a command to the own store as a user with all rights.
 pub(crate) async fn operate(stores: &Stores, command: Command) {
     stores.operator.run(command).await.unwrap();
 }
@@ -115,7 +115,7 @@ async fn a_checkpoint_that_has_gone_back_is_not_moved() {
     assert_eq!(checkpoint(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
 }
 
-/// What was seen before a restart does not tell what the store remembers after it.
+/// What a consumer knew before a restart says nothing about what the store remembers after it.
 #[tokio::test]
 async fn a_checkpoint_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;
@@ -219,7 +219,7 @@ async fn entries_that_are_set_aside_move_the_checkpoint_too() {
     wait_checkpoint(&stores, &ids[2]).await;
 }
 
-/// Waits until the checkpoint is there.
+/// Waits until the checkpoint stands at this entry.
 pub(crate) async fn wait_checkpoint(stores: &Stores, id: &str) {
     let there = wait_until("the checkpoint to be there", LIMIT, || async {
         checkpoint(stores)

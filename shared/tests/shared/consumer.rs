@@ -1,5 +1,5 @@
-//! The way of an entry through the consumer: handed over in bounded batches, settled, acknowledged
-//! last.
+//! What a consumer does with an entry: it hands it over in a bounded batch, settles it, and
+//! acknowledges it last.
 
 use shared::redis::Command;
 use shared::stream::group::BATCH;
@@ -106,7 +106,7 @@ async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
     stores.emit([RETRY_TWICE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(RETRY_TWICE), [3]);
-    // Acknowledged entries are delivered again: at least once, never less.
+    // The new group delivers acknowledged entries once more: at least one delivery for each entry.
     assert!(script.times(DONE).iter().all(|times| *times >= 1));
 }
 

@@ -1,5 +1,5 @@
-//! Entries that are larger than any event: set aside with their beginning, their length and their
-//! digest, and never many of them in memory at once.
+//! Entries that are larger than any event become dead letters with their first bytes, length and
+//! digest. Few of them are in memory at once.
 
 use shared::redis::{Command, KEPT_BYTES, MAX_ENTRY_BYTES};
 
@@ -29,7 +29,7 @@ async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_
     assert!((KEPT_BYTES / 2..=KEPT_BYTES).contains(&kept), "{kept}");
 }
 
-/// Lua could not pass on as many arguments at once.
+/// One call of Lua cannot pass on this many arguments.
 #[tokio::test]
 async fn an_entry_with_very_many_fields_is_set_aside_too() {
     let stores = Stores::start().await;
@@ -46,7 +46,7 @@ async fn an_entry_with_very_many_fields_is_set_aside_too() {
     assert_eq!((field(&letter, "0"), field(&letter, "19999")), ("x", ""));
 }
 
-/// It is not an event, but small enough to be read whole, so none of it is lost.
+/// The entry is no event, but small enough to be read whole. So its dead letter has all of it.
 #[tokio::test]
 async fn an_entry_up_to_the_limit_is_set_aside_whole() {
     let stores = Stores::start().await;

@@ -1,4 +1,4 @@
-//! Why a store cannot be used is said: in each error, and once in the log.
+//! A store that cannot be used: each error says why, and the log says it once.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{LIMIT, Stores, url};
 
-/// No password in these tests may ever be seen.
+/// No error and no log line may contain this password.
 const SECRET: &str = "s3cret";
 
 /// A server that answers everything with the same bytes, or nothing at all.
@@ -50,7 +50,7 @@ fn ping() -> Command {
     Command::new("PING")
 }
 
-/// What is said about the store at that URL, once the reason is known.
+/// What an error says about the store at that URL, once the reason is known.
 async fn reason_at(url: &str) -> String {
     let redis = Redis::worker(&url.parse().unwrap());
     let reason = wait_for("a reason", LIMIT, || async {
@@ -214,7 +214,8 @@ async fn the_log_names_each_reason_once_however_many_clients_try_and_says_when_i
     let lines = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
         .with_ansi(false);
-    // Beside a single one, lines that another test was the first to write would not be seen here.
+    // `tracing` caches for each call site whether any subscriber wants its lines. With one
+    // subscriber, a call site that another test ran first would stay silent here.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(lines.finish());
     let clients: Vec<Redis> = (0..4)

@@ -1,4 +1,4 @@
-//! The Redis client: it fails quickly, comes back by itself, and tells "not now" from "never".
+//! The Redis client fails quickly, reconnects by itself, and tells "not now" from "never".
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use tokio::time::Instant;
 use crate::harness::{LIMIT, Stores, membership, url};
 use crate::script::DONE;
 
-/// What a command may take beyond its own limit on a busy machine.
+/// How much longer than its own limit a command may take on a busy machine.
 const MARGIN: Duration = Duration::from_millis(500);
-/// The store is back, and so must its clients be.
+/// How soon after its store a client has to work again.
 const BACK: Duration = Duration::from_secs(2);
 
 fn get() -> Command {
     Command::new("GET").key("product:1")
 }
 
-/// A client that has just proved to work.
+/// A client that has answered at least one command.
 async fn client(stores: &Stores) -> Redis {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let set = Command::new("SET").key("product:1").arg("kept");
@@ -66,8 +66,8 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     let redis = client(&stores).await;
     stores.own.pause();
     let frozen = Instant::now();
-    // Longer than the client takes to find the connection unresponsive, so that both ways of
-    // failing are seen.
+    // Longer than the client needs to find that the connection is unresponsive. So both kinds of
+    // failure occur.
     while frozen.elapsed() < Duration::from_secs(5) {
         let started = Instant::now();
         let error = redis.run(get()).await.unwrap_err();
@@ -151,8 +151,8 @@ async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
     assert!(took < block, "{took:?}");
 }
 
-/// An event is parked after a refusal and waits for ever otherwise, so the two must not be
-/// confused.
+/// After a refusal a consumer makes the event a dead letter. After any other error it waits and
+/// tries again.
 #[tokio::test]
 async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
     let stores = Stores::start().await;
@@ -284,7 +284,7 @@ async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
 async fn provoke(stores: &Stores, code: &str) -> RedisError {
     let script = format!("return redis.error_reply('{code} because of a test')");
     let eval = Command::new("EVAL").arg(script).arg(0);
-    // Some of them make the client connect anew, which must not take the next answer with it.
+    // Some codes make the client reconnect. A client that reconnects must not lose the next answer.
     let redis = Redis::worker(&url(&stores.own, User::Operator));
     redis.run(Command::new("PING")).await.unwrap();
     redis.run(eval).await.unwrap_err()

@@ -1,4 +1,4 @@
-//! The recent past is acted on again where the own store may have forgotten it.
+//! The consumer replays the recent past of a stream if the own store may have forgotten it.
 
 use shared::redis::Command;
 use shared::store::open::Witness;
@@ -53,8 +53,8 @@ async fn what_is_new_waits_until_the_past_was_acted_on_again() {
     );
 }
 
-/// The own store forgets its tail, and then the store of the stream forgets everything. The events to
-/// replay come back with the files of that store.
+/// The own store forgets its last writes, and then the store of the stream loses all its data. The
+/// events to replay come back with the files of that store.
 #[tokio::test]
 async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     let stores = Stores::start().await;
@@ -74,7 +74,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     })
     .await
     .unwrap();
-    // The first look may have begun before; the second one found nothing.
+    // The first look may have begun before the loss. The second one found no stream.
     let before = looks(&stores).await;
     wait_until("two looks", LIMIT, || async {
         looks(&stores).await >= before + 2
@@ -124,7 +124,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     };
     accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(checkpoint(&stores).await, before);
-    // The replay that is due is not forgotten over it.
+    // The replay that is due still takes place.
     wait_until("a second time", LIMIT, || async {
         script.times(DONE) == [2; 5]
     })
@@ -132,7 +132,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     .unwrap();
 }
 
-/// How often any client has looked at the stream.
+/// How often a client has looked at the stream.
 async fn looks(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.emitter.run(info).await.unwrap().text().unwrap();
