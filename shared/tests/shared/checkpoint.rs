@@ -139,7 +139,7 @@ async fn a_checkpoint_is_not_moved_in_another_incarnation() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_is_taken_back_keeps_what_was_still_under_way() {
+async fn a_checkpoint_that_is_taken_back_keeps_its_oldest_pending_entry() {
     let stores = Stores::start().await;
     identify(&stores).await;
     let set = Command::new("HSET").args(["checkpoint", STREAM, "9-0 9 3-0 8-0 7-0"]);
@@ -165,7 +165,7 @@ async fn a_checkpoint_that_is_taken_back_keeps_what_was_still_under_way() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_checkpoint_is_left_alone() {
+async fn a_value_that_is_no_checkpoint_is_left_alone() {
     let stores = Stores::start().await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
@@ -197,7 +197,7 @@ async fn what_cannot_be_a_checkpoint_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_store_without_room_still_remembers_how_far_it_is() {
+async fn a_full_store_still_moves_its_checkpoint() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "1-0").await.unwrap(), 1);

@@ -140,7 +140,7 @@ async fn dead_letters_are_bounded_in_bytes_too() {
 
 /// If a person takes a dead letter out of the store, its name goes too.
 #[tokio::test]
-async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_forgotten() {
+async fn dead_letters_are_logged_again_and_names_without_a_letter_are_forgotten() {
     const LETTERS: usize = 7;
     let log = Log::start();
     let stores = Stores::start().await;

@@ -114,7 +114,7 @@ pub(crate) fn make_room_for_floods() {
 }
 
 #[tokio::test]
-async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
+async fn a_flood_from_one_address_delays_neither_others_nor_probes() {
     make_room_for_floods();
     let half_head = GET[..20].to_owned();
     let half_body = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
@@ -158,7 +158,7 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
 }
 
 #[tokio::test]
-async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others_all() {
+async fn an_address_without_free_connections_may_ask_probes_and_others_may_ask_all() {
     let server = start(&[
         ("MAX_CONNECTIONS", "8"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "4"),
@@ -200,7 +200,7 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
 }
 
 #[tokio::test]
-async fn where_all_connections_are_answered_probes_are_too() {
+async fn probes_are_answered_while_all_connections_are_in_use() {
     let server = start(&[
         ("MAX_CONNECTIONS", "6"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "1"),

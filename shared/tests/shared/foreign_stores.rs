@@ -33,7 +33,7 @@ async fn a_store_of_another_service_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_store_without_identity_that_has_the_stream_of_the_other_service_is_the_others() {
+async fn a_store_without_identity_and_with_the_stream_of_the_other_service_is_refused() {
     let stores = Stores::start().await;
     ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
     // A user with all rights, as in a system that has one user for everything.

@@ -72,7 +72,7 @@ fn post(framing: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
+async fn a_whole_request_of_any_kind_is_answered() {
     let (server, count) = start(&[]);
     let sized = post("Content-Length: 5", "12345");
     let chunked = post("Transfer-Encoding: chunked", "5\r\n12345\r\n0\r\n\r\n");
@@ -111,7 +111,7 @@ async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
 }
 
 #[tokio::test]
-async fn a_request_that_ends_in_the_middle_is_told_so_and_nothing_is_done() {
+async fn a_request_that_ends_in_the_middle_is_refused_and_changes_nothing() {
     let (server, count) = start(&[]);
     for (request, slug) in [
         (

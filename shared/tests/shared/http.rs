@@ -139,7 +139,7 @@ fn alive() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
+async fn a_handler_that_panics_or_fails_is_answered_without_its_details() {
     let server = Server::start(&[]);
     for path in ["/panic", "/error", "/panic"] {
         let (status, text) = server.get(path).await;
@@ -172,7 +172,7 @@ async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_at_once_is_refused_at_once() {
+async fn requests_beyond_the_limit_are_refused_at_once() {
     let server = Server::start(&[("MAX_REQUESTS", "2")]);
     let (_, _, ()) = tokio::join!(server.get("/held"), server.get("/held"), async {
         server.gate.arrived.notified().await;
@@ -202,7 +202,7 @@ async fn what_is_too_much_at_once_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_only_waits_takes_nobody_elses_place() {
+async fn a_request_that_only_waits_does_not_count() {
     let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let (first, second, ()) = tokio::join!(server.get("/waiting"), server.get("/waiting"), async {
         server.gate.arrived.notified().await;
@@ -218,7 +218,7 @@ async fn a_request_that_only_waits_takes_nobody_elses_place() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_gives_its_place_back() {
+async fn the_request_of_a_client_that_goes_away_ends_too() {
     let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let request = server.client.get(format!("http://{}/held", server.address));
     let impatient = tokio::spawn(request.send());
@@ -233,7 +233,7 @@ async fn a_client_that_goes_away_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_finished_before_the_end() {
+async fn requests_under_way_are_finished_before_the_end() {
     let server = Server::start(&[("DRAIN_DELAY", "0")]);
     let (answer, ()) = tokio::join!(server.get("/held"), async {
         server.gate.arrived.notified().await;

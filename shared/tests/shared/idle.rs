@@ -94,7 +94,7 @@ async fn a_head_has_its_time_from_its_first_byte() {
 }
 
 #[tokio::test]
-async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
+async fn an_empty_line_after_a_body_begins_no_head() {
     let server = Server::serve(Routes::default(), SHORT);
     let mut raw = Raw::to(&server).await;
     raw.say(format!("{GET}\r\n")).await;
@@ -108,7 +108,7 @@ async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
 }
 
 #[tokio::test]
-async fn only_a_connection_that_stays_is_told_how_long() {
+async fn only_a_connection_that_stays_open_gets_a_keep_alive_header() {
     let server = Server::serve(Routes::default(), &[]);
     let close = GET.replace("Host", "Connection: x, Close\r\nHost");
     let old = GET.replace("/1.1", "/1.0");

@@ -121,7 +121,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
 }
 
 #[tokio::test]
-async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
+async fn processes_that_migrate_a_store_at_the_same_time_leave_one_result() {
     let stores = Stores::start().await;
     ask(&stores, "SET", &["identity", OLD]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
@@ -271,7 +271,7 @@ async fn builds_with_other_functions_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migrated_yet() {
+async fn a_partition_that_lost_its_data_is_reported_before_another_one_is_migrated() {
     let stores = Stores::start().await;
     ask(&stores, "SET", &["identity:{0}", "an-old-one test 1 2"]).await;
     for index in [0, 1] {

@@ -68,7 +68,7 @@ async fn assert_refused(server: &Server, request: &[u8], status: u16, slug: &str
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_told_so_in_a_problem() {
+async fn bytes_that_are_no_request_are_answered_with_a_problem() {
     let server = Server::serve(Routes::default(), &[]);
     for (request, detail) in NO_HEADS {
         assert_refused(&server, request, 400, NO_HTTP, detail).await;
@@ -171,7 +171,7 @@ async fn a_request_of_http_1_1_names_one_host() {
 }
 
 #[tokio::test]
-async fn a_whole_process_may_be_asked_for_its_methods() {
+async fn options_of_the_whole_process_are_answered() {
     let server = Server::serve(Routes::default(), &[]);
     let mut raw = Raw::to(&server).await;
     raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -186,7 +186,7 @@ async fn a_whole_process_may_be_asked_for_its_methods() {
 }
 
 #[tokio::test]
-async fn what_follows_a_request_is_answered_after_it() {
+async fn bad_requests_behind_a_good_one_are_answered_after_it() {
     let server = Server::serve(Routes::default(), &[]);
     let wide = format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100));
     for (next, status, slug) in [

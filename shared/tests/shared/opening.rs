@@ -191,7 +191,7 @@ async fn a_store_that_cannot_be_opened_does_not_keep_its_process_from_stopping()
 }
 
 #[tokio::test]
-async fn a_store_that_comes_late_is_waited_for() {
+async fn a_service_waits_for_a_store_that_starts_late() {
     let stores = Stores::start().await;
     stores.own.kill();
     let (store, shutdown) = (stores.own_store(), Shutdown::new());

@@ -21,7 +21,7 @@ const FEW: u64 = 16;
 
 /// In each round the consumer reads its own pending entries with success, and then fails.
 #[tokio::test]
-async fn a_consumer_that_fails_behind_a_good_step_each_time_backs_off_and_is_not_ready() {
+async fn a_consumer_that_fails_after_a_good_step_each_time_backs_off_and_is_not_ready() {
     let stores = Stores::start().await;
     let script = Script::default();
     grant(&stores, "-xautoclaim").await;
@@ -77,7 +77,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
 
 /// Each read of the stream succeeds, and the handler fails on the entry each time.
 #[tokio::test]
-async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_ready() {
+async fn a_consumer_whose_handler_fails_each_time_backs_off_and_is_not_ready() {
     let mut stores = Stores::start().await;
     stores.stalled_after = SOON;
     let script = Script::default();

@@ -55,7 +55,7 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
 /// A consumer can leave such a count. It freezes before it counts, and wakes up after another
 /// consumer has acknowledged the entry.
 #[tokio::test]
-async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
+async fn the_count_of_an_entry_that_is_not_pending_is_forgotten() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE]).await;
@@ -97,7 +97,7 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
 /// One scan looks at ten times as many entries as it takes over. A scan that always began at the
 /// front would never get past the entries of the living consumer.
 #[tokio::test]
-async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_over() {
+async fn entries_of_a_dead_consumer_are_found_behind_many_of_a_living_one() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit(vec![DONE; 1_600]).await;
@@ -136,7 +136,7 @@ async fn a_long_list_of_a_dead_consumer_is_taken_over_in_several_scans() {
 /// The consumer reads the next batch while it settles one. The next batch is then pending at a live
 /// consumer.
 #[tokio::test]
-async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
+async fn a_consumer_does_not_take_over_the_batch_it_has_in_hand() {
     let stores = Stores::start().await;
     let script = Script::default();
     let _running = stores.consume_after("one", &script, HASTY);

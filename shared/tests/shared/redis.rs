@@ -202,7 +202,7 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
 }
 
 #[tokio::test]
-async fn real_refusals_are_told_apart_too() {
+async fn refusals_of_a_real_server_are_told_apart_too() {
     let stores = Stores::start().await;
     let operator = &stores.operator;
     let set = |key: &str| Command::new("SET").key(key).arg("x");
@@ -239,7 +239,7 @@ async fn real_refusals_are_told_apart_too() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_refused_is_waited_out() {
+async fn a_client_waits_until_its_login_is_accepted() {
     let stores = Stores::start().await;
     let revoke = Command::new("ACL").args(["SETUSER", "inventory", "off"]);
     stores.operator.run(revoke).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_login_that_is_refused_is_waited_out() {
 }
 
 #[tokio::test]
-async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
+async fn clones_share_a_connection_and_each_gets_its_own_answers() {
     let stores = Stores::start().await;
     let redis = client(&stores).await;
     let echoes = (0..2_000).map(|number: i64| {

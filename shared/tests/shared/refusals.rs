@@ -71,7 +71,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
 
 /// A function can lose a permission in its middle. It may have written before.
 #[tokio::test]
-async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() {
+async fn a_function_that_is_stopped_half_way_may_have_changed_something() {
     let stores = Stores::start().await;
     let code = "#!lua name=half\nredis.register_function('half', function(keys) \
         redis.call('SET', keys[1], 'x') return redis.call('FLUSHALL') end)";
@@ -97,7 +97,7 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
 /// Each command under way gets its own answer, also when the client leaves the server after one of
 /// them.
 #[tokio::test]
-async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
+async fn each_command_on_its_way_to_a_replica_gets_its_own_answer() {
     let stores = Stores::start().await;
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
     owner

@@ -127,7 +127,7 @@ async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwis
 }
 
 #[tokio::test]
-async fn many_changes_share_one_question_to_the_replicas() {
+async fn many_changes_share_one_wait_for_the_replicas() {
     let stores = Stores::start().await;
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Inventory)).with_acks(ACKS);
@@ -149,7 +149,7 @@ async fn many_changes_share_one_question_to_the_replicas() {
 /// The change is answered, and then its connection closes. `WAIT` on the next connection says
 /// nothing about this change.
 #[tokio::test]
-async fn a_change_on_a_connection_that_is_gone_is_not_confirmed_by_the_next_one() {
+async fn a_change_on_a_lost_connection_is_not_confirmed_by_the_next_one() {
     let stores = Stores::start().await;
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Operator)).with_acks(ACKS);
@@ -235,7 +235,7 @@ async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missin
 
 /// `min-replicas-to-write` also refuses reads through a group, and acknowledgements.
 #[tokio::test]
-async fn a_store_that_wants_more_replicas_is_waited_for() {
+async fn a_consumer_waits_for_a_store_that_wants_more_replicas() {
     let stores = Stores::start().await;
     let script = Script::default();
     let running = stores.consume("one", &script);

@@ -41,7 +41,7 @@ fn milliseconds(id: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_unread_or_pending_is_never_removed() {
+async fn unread_and_pending_entries_are_never_removed() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 1_000]).await;
     stores.give("one", 500).await;
@@ -65,7 +65,7 @@ async fn what_is_unread_or_pending_is_never_removed() {
 }
 
 #[tokio::test]
-async fn what_is_younger_than_the_retention_is_never_removed() {
+async fn entries_younger_than_the_retention_are_never_removed() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     let script = Script::default();
@@ -107,7 +107,7 @@ async fn without_its_group_a_stream_is_left_alone() {
 
 /// The store of the reader may forget the effect of the entry a moment after the acknowledgement.
 #[tokio::test]
-async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
+async fn an_entry_that_was_needed_at_the_last_trim_stays_at_this_one() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     stores.give("one", 500).await;
@@ -145,7 +145,7 @@ async fn the_slowest_group_decides() {
 }
 
 #[tokio::test]
-async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
+async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_replay() {
     const HOUR_MS: u64 = 60 * 60 * 1_000;
     let stores = Stores::start().await;
     let owner = stores.owner_of_stream();

@@ -78,7 +78,7 @@ async fn a_refused_batch_is_tried_entry_by_entry() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_counts_against_nobody() {
+async fn a_store_that_is_away_costs_no_entry_an_attempt() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE, AWAY_TWICE, DONE]).await;

@@ -46,7 +46,7 @@ async fn answered_within(server: &Server, limit: Duration) -> bool {
 }
 
 #[tokio::test]
-async fn a_client_that_says_too_much_and_goes_away_gives_its_place_back() {
+async fn a_client_that_says_too_much_and_goes_away_frees_its_connection() {
     let ticks = || {
         let clock = tokio::time::interval(Duration::from_millis(10));
         Body::from_bytes_stream(stream::unfold(clock, |mut clock| async {

@@ -98,7 +98,7 @@ async fn wait_free(server: &Server) -> Duration {
 }
 
 #[tokio::test]
-async fn a_request_has_its_place_until_its_answer_is_taken() {
+async fn a_request_counts_until_its_answer_is_taken() {
     let server = start(&[("MAX_REQUESTS", "1")]);
     let mut slow = asking(&server, ASK).await;
     wait_full(&server).await;
@@ -173,7 +173,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_takes_no_place() {
+async fn a_stream_that_its_client_does_not_read_does_not_count() {
     let server = start(&[("MAX_REQUESTS", "1")]);
     let mut streams = Vec::new();
     for _ in 0..3 {
@@ -195,7 +195,7 @@ async fn answer_to(server: &Server, host: u8, path: &str) -> Said {
 }
 
 #[tokio::test]
-async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
+async fn answers_that_one_address_does_not_take_leave_room_for_others() {
     make_room_for_floods();
     let server = start(&[]);
     let ask = last("/page");

@@ -99,7 +99,7 @@ async fn a_refused_client_with_a_small_body_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
+async fn a_client_that_expects_100_continue_is_told_to_send_or_refused() {
     let server = start(&[]);
     let head = format!("{HEAD}Expect: 100-continue\r\n");
     let mut raw = Raw::to(&server).await;
@@ -133,7 +133,7 @@ async fn assert_free_within(server: &Server, limit: Duration) {
 }
 
 #[tokio::test]
-async fn a_refused_client_that_does_not_go_is_let_go() {
+async fn a_refused_client_that_does_not_leave_is_disconnected() {
     let announced = format!("{HEAD}Content-Length: 1000000000\r\n\r\n");
     let refused = async || {
         let server = start(&[("MAX_CONNECTIONS", "1")]);
