@@ -1,4 +1,5 @@
-//! Products named like the first words of a push message, which a client of Redis may take for one.
+//! Products whose names are the first words of push messages. A client of Redis could take such an
+//! answer for a push message.
 
 use std::convert::Infallible;
 
@@ -63,7 +64,7 @@ async fn story(shop: &Shop, name: &str) {
     assert_eq!(refunded["reason"], "product_not_found");
 }
 
-/// Uses the same services at the same time, and must always be given what is its own.
+/// Another client of the same services. Each of its answers must be its own.
 async fn stranger(shop: &Shop, number: usize) -> Infallible {
     let name = format!("stranger {number}");
     let product = shop.create_product(&name, 1_000).await;

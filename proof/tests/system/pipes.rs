@@ -10,7 +10,7 @@ use stack::{binaries, project};
 
 use crate::harness::Shop;
 
-/// An output that nobody reads any more.
+/// An output whose reader is gone.
 fn closed() -> Stdio {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
@@ -100,7 +100,7 @@ async fn a_full_disk_behind_an_output_is_an_error_in_words() {
     }
 }
 
-/// The processes that stay go on without a reader of their log.
+/// A process that serves goes on without a reader of its log.
 #[tokio::test]
 async fn a_comparison_that_nobody_reads_ends_as_it_would() {
     let shop = Shop::open().await;

@@ -1,5 +1,5 @@
-//! Clients of the tutorial that this system grew out of: what they send is taken, and what they
-//! read is there.
+//! Clients of the tutorial behind this system: the services accept what they send, and answer what
+//! they read.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use shared::contract::id::OrderId;
 
 use crate::harness::{Answer, Shop};
 
-/// Where the pages of the tutorial come from.
+/// The origin of the tutorial's pages.
 const PAGES: &str = "http://localhost:3000";
 
-/// What a page reads of something.
+/// The fields that a page reads.
 fn pick(body: &Value, fields: &[&str]) -> Value {
     fields.iter().map(|field| body[field].clone()).collect()
 }
@@ -69,7 +69,7 @@ async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
         rows,
         [json!(["Keyboard", 35.0, 3]), json!(["Mouse", 20.0, 5])]
     );
-    // A row has a button that deletes it.
+    // Each row has a button that deletes its product.
     for row in listed {
         let path = format!("/products/{}", row["id"].as_str().unwrap());
         let answer = Answer::to(shop.to_inventory(Method::DELETE, &path)).await;
