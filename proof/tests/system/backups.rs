@@ -13,7 +13,7 @@ use crate::harness::{Answer, LIMIT, Shop, Store, client, completed};
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 #[tokio::test]
-async fn inventory_out_of_a_backup_does_again_all_that_the_stream_still_has() {
+async fn inventory_from_a_backup_acts_again_on_all_that_the_stream_still_has() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -32,7 +32,7 @@ async fn inventory_out_of_a_backup_does_again_all_that_the_stream_still_has() {
 }
 
 #[tokio::test]
-async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_adopted() {
+async fn inventory_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -65,7 +65,7 @@ async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_a
 }
 
 #[tokio::test]
-async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
+async fn inventory_halts_when_the_stream_comes_from_a_backup() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -99,7 +99,7 @@ async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
 }
 
 #[tokio::test]
-async fn payments_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_adopted() {
+async fn payments_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     let mut orders = Vec::new();
@@ -127,7 +127,7 @@ async fn payments_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_ad
 }
 
 #[tokio::test]
-async fn a_stream_that_has_lost_only_its_tail_is_gone_on_with() {
+async fn a_consumer_goes_on_with_a_stream_that_lost_only_its_tail() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 2).await;
@@ -152,7 +152,7 @@ async fn a_stream_that_has_lost_only_its_tail_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_for_a_loss_that_is_none() {
+async fn a_lost_group_and_a_trimmed_stream_are_not_taken_for_a_loss() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     for hours_ago in [4, 3, 2, 1] {

@@ -95,7 +95,7 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
 }
 
 #[tokio::test]
-async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are_none() {
+async fn a_payer_without_delay_asks_once_or_twice_a_second_while_no_order_is_pending() {
     const ORDERS: u32 = 10;
     // The first looks may still be about the last order.
     const LOOKS: u64 = 6;

@@ -128,7 +128,7 @@ async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice() {
 }
 
 #[tokio::test]
-async fn nor_does_it_in_any_partition() {
+async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice_in_any_partition() {
     let shop = Shop::start_partitioned(Shop::shimmed(), 4).await;
     jump_there_and_back(&shop, &[31, -90]).await;
 }

@@ -179,7 +179,7 @@ impl Arena {
 }
 
 #[tokio::test]
-async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_goes() {
+async fn on_clusters_processes_share_the_partitions_and_take_over_from_one_that_stops() {
     let arena = Arena::open(&[]).await;
     let traffic = arena.traffic();
     for traffic in &traffic {
@@ -204,7 +204,7 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
 }
 
 #[tokio::test]
-async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_are_killed() {
+async fn with_replica_acks_no_order_is_lost_when_primaries_of_a_cluster_are_killed() {
     let acks = [("REPLICA_ACKS", "1"), ("REPLICA_ACK_TIMEOUT", "500ms")];
     let arena = Arena::open(&acks).await;
     let traffic = arena.traffic();

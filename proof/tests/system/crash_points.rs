@@ -39,7 +39,7 @@ const WANTED: u32 = 2;
 const ORDERS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
+async fn no_order_is_lost_or_done_twice_at_whatever_command_a_process_is_killed() {
     let repeats = project::variable("CRASH_REPEATS").map_or(DEFAULT_REPEATS, |text| {
         text.to_str().unwrap().parse().unwrap()
     });

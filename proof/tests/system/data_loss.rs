@@ -67,7 +67,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
 }
 
 #[tokio::test]
-async fn whoever_was_served_before_an_accepted_loss_keeps_what_they_have_paid_for() {
+async fn an_order_that_was_served_before_an_accepted_loss_stays_paid() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let (served, _) = shop.place_order(product, 1).await;

@@ -22,7 +22,7 @@ const BALLAST_BYTES: usize = 1024 * 1024;
 const PAST_PAUSE: Duration = Duration::from_secs(25);
 
 #[tokio::test]
-async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
+async fn a_dead_letter_stays_in_the_store_while_no_reader_takes_the_log() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
     shop.system

@@ -61,7 +61,7 @@ async fn an_order_that_inventory_rejects_is_final_when_it_is_refunded() {
 }
 
 #[tokio::test]
-async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() {
+async fn while_inventory_does_not_answer_a_paid_order_is_not_called_final() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let (paid, _) = shop.place_order(product, 3).await;
@@ -93,13 +93,13 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
 }
 
 #[tokio::test]
-async fn the_timeline_of_an_order_names_what_stands_in_the_streams() {
+async fn the_timeline_of_an_order_names_the_entries_of_the_streams() {
     let shop = Shop::open().await;
     tell_both_lives(&shop).await;
 }
 
 #[tokio::test]
-async fn the_timeline_names_what_stands_in_the_streams_of_every_partition() {
+async fn the_timeline_names_the_entries_of_the_streams_of_every_partition() {
     let shop = Shop::open_partitioned(4).await;
     for _ in 0..4 {
         tell_both_lives(&shop).await;

@@ -29,7 +29,7 @@ fn ids(orders: &[Value]) -> HashSet<OrderId> {
 /// Both replicas need to have an order, because Sentinel may promote either of them. On a busy
 /// machine it may do so while the primary still lives and takes orders with the other replica.
 #[tokio::test]
-async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are_killed() {
+async fn with_replica_acks_no_order_is_lost_or_doubled_when_primaries_are_killed() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
@@ -79,7 +79,7 @@ async fn incarnation(theatre: &Theatre) -> String {
 }
 
 #[tokio::test]
-async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() {
+async fn without_replicas_no_order_is_accepted_that_a_replica_has_to_confirm() {
     let theatre = Theatre::open(1, "1").await;
     Answer::patiently(theatre.order_request()).await.expect(201);
     let servers = theatre.system.store(redis::Owner::Payments).replicated();
@@ -122,7 +122,7 @@ async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
 
 /// The worst case: the replicas have fallen behind when the primary dies.
 #[tokio::test]
-async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effects_stay_single() {
+async fn without_replica_acks_a_lost_primary_takes_orders_with_it_and_stock_is_taken_once() {
     let theatre = Theatre::open(2, "0").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
@@ -162,7 +162,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
 }
 
 #[tokio::test]
-async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
+async fn with_replica_acks_a_primary_that_was_ahead_takes_no_order_with_it() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;

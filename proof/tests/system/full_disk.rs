@@ -34,7 +34,7 @@ async fn assert_read(requests: &[RequestBuilder]) {
 }
 
 #[tokio::test]
-async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
+async fn run_all_reads_on_while_the_disk_is_full_and_takes_orders_again_by_itself() {
     let mut run = RunAll::start(900).await;
     let product = run.create_product().await;
     let first = Answer::to(run.order(&product, "first"))

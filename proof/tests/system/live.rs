@@ -77,7 +77,7 @@ fn slow_enough_to_cancel() -> Builder {
 }
 
 #[tokio::test]
-async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
+async fn a_client_that_follows_the_orders_sees_every_transition_once_and_in_order() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     let mut events = shop.follow_orders().await;
     let day = Day::begin(&shop, 10).await;
@@ -95,7 +95,7 @@ async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
+async fn a_client_that_follows_the_products_sees_the_changes_by_orders_and_by_people() {
     let shop = Shop::open().await;
     let mut events = shop.follow_products().await;
     let product = shop.create_product("thing", 10).await;
@@ -127,7 +127,7 @@ async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
 }
 
 #[tokio::test]
-async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_again() {
+async fn a_client_misses_no_event_when_the_process_of_its_stream_is_killed_and_restarted() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     let mut orders = shop.follow_orders().await;
     let mut products = shop.follow_products().await;
@@ -176,7 +176,7 @@ async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_
 }
 
 #[tokio::test]
-async fn every_replica_tells_the_same() {
+async fn every_process_tells_the_same_events() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     shop.system
         .start_replica("payments serve", 2)
@@ -201,7 +201,7 @@ async fn every_replica_tells_the_same() {
 }
 
 #[tokio::test]
-async fn partitions_are_told_of_in_one_stream() {
+async fn one_stream_tells_of_all_partitions() {
     let shop = Shop::start_partitioned(slow_enough_to_cancel(), 4).await;
     let mut orders = shop.follow_orders().await;
     let mut products = shop.follow_products().await;

@@ -22,7 +22,7 @@ mod pipe;
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {
+async fn services_whose_logs_are_not_read_go_on_and_stop_in_time() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
     let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
@@ -92,7 +92,7 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_closed_or_on_a_full_disk_ends_nothing() {
+async fn a_log_that_is_closed_or_on_a_full_disk_ends_no_process() {
     let shop = Shop::open().await;
     let (reader, closed) = pipe().unwrap();
     drop(reader);
@@ -183,7 +183,7 @@ async fn a_process_that_ends_by_an_error_says_everything_before_it() {
 }
 
 #[tokio::test]
-async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
+async fn a_line_that_is_logged_ten_times_a_second_is_written_once_and_counted() {
     let shop = Shop::open().await;
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::ZERO);

@@ -53,7 +53,7 @@ async fn payments_forgot_that_an_order_is_paid_and_its_stock_is_taken_once() {
 }
 
 #[tokio::test]
-async fn payments_forgot_that_an_order_is_refunded_and_is_told_again() {
+async fn payments_forgot_that_an_order_is_refunded_and_refunds_it_again() {
     let (name, delay) = DELAY;
     let shop = Shop::start(Shop::builder().env(name, delay)).await;
     let product = shop.create_product("thing", 1).await;
@@ -72,7 +72,7 @@ async fn payments_forgot_that_an_order_is_refunded_and_is_told_again() {
 }
 
 #[tokio::test]
-async fn inventory_forgot_what_it_has_acknowledged_and_does_it_again() {
+async fn inventory_forgot_orders_that_it_has_acknowledged_and_acts_on_them_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let scarce = shop.create_product("scarce", 1).await;
@@ -94,7 +94,7 @@ async fn inventory_forgot_what_it_has_acknowledged_and_does_it_again() {
 }
 
 #[tokio::test]
-async fn both_stores_forgot_and_agree_about_what_is_left() {
+async fn both_stores_forgot_and_agree_about_the_orders_that_are_left() {
     let shop = Shop::open().await;
     let (payments, inventory) = stores(&shop);
     let product = shop.create_product("thing", 100).await;

@@ -21,7 +21,7 @@ const NAMES: [&str; 6] = [
 const STRANGERS: usize = 12;
 
 #[tokio::test]
-async fn a_product_named_like_a_push_message_goes_everywhere_and_disturbs_nobody() {
+async fn a_product_named_like_a_push_message_is_sold_and_disturbs_no_other_client() {
     let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", "1s")).await;
     let strangers = join_all((0..STRANGERS).map(|number| stranger(&shop, number)));
     let stories = join_all(NAMES.map(|name| story(&shop, name)));

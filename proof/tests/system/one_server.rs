@@ -92,7 +92,7 @@ async fn two_databases_of_one_server_are_two_stores() {
 }
 
 #[tokio::test]
-async fn one_database_for_both_services_ends_the_second_one() {
+async fn with_one_database_for_both_services_the_second_one_ends() {
     let shop = Shop::start(servers()).await;
     let inventory = database(&shop, 0);
     let first = start(&shop, Role::InventoryServe, &inventory, &database(&shop, 1));

@@ -16,7 +16,7 @@ const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn every_process_stops_in_order_on_sigterm_and_leaves_nothing_undone() {
+async fn every_process_stops_in_order_on_sigterm_and_leaves_no_work_undone() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
     let traffic = Traffic::start(&shop, product, 8);

@@ -165,7 +165,7 @@ async fn without_inventory_an_order_is_refused_quickly_and_does_not_exist() {
 }
 
 #[tokio::test]
-async fn an_inventory_that_hangs_is_not_waited_for() {
+async fn payments_does_not_wait_for_an_inventory_that_hangs() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     shop.place_order(product, 1).await;
@@ -193,7 +193,7 @@ async fn an_inventory_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn without_its_store_a_service_says_so_and_is_back_with_it() {
+async fn without_its_store_a_service_is_not_ready_and_works_again_with_it() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     shop.place_order(product, 1).await;

@@ -9,7 +9,7 @@ use stack::wait::wait_until;
 use crate::harness::{LIMIT, Shop, completed};
 
 #[tokio::test]
-async fn an_entry_that_nobody_can_decode_is_parked_byte_for_byte_and_those_after_it_flow() {
+async fn an_entry_that_does_not_decode_is_parked_byte_for_byte_and_the_next_ones_flow() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let entries: Vec<(&str, RawFields)> = vec![
@@ -59,7 +59,7 @@ async fn an_entry_is_parked_once_however_often_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn people_are_told_that_there_are_dead_letters_and_how_to_see_them() {
+async fn log_and_readyz_say_that_there_are_dead_letters_and_how_to_list_them() {
     let shop = Shop::open().await;
     let consumer = "inventory consume";
     let none = shop
@@ -164,7 +164,7 @@ async fn an_entry_that_fails_each_time_is_parked_after_five_attempts_and_its_nei
 }
 
 #[tokio::test]
-async fn nothing_is_parked_because_its_acknowledgement_fails() {
+async fn no_entry_is_parked_because_its_acknowledgement_fails() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let consumer = shop.system.process("inventory consume");

@@ -96,7 +96,7 @@ async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left(
 }
 
 #[tokio::test]
-async fn a_refund_that_payments_has_forgotten_comes_again() {
+async fn a_refund_that_payments_has_forgotten_is_made_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1).await;
     let id = refunded(&shop, product, 2).await;
@@ -153,7 +153,7 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
 }
 
 #[tokio::test]
-async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone() {
+async fn stock_money_and_records_that_were_changed_by_hand_are_reported_and_left_alone() {
     let shop = Shop::open().await;
     let (tea, cup) = (
         shop.create_product("tea", 9).await,
@@ -218,7 +218,7 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
 }
 
 #[tokio::test]
-async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
+async fn young_orders_count_as_under_way_and_old_ones_may_be_left_out() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 5).await;
     let id = paid(&shop, product, 2).await;
@@ -237,7 +237,7 @@ async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
 }
 
 #[tokio::test]
-async fn beside_live_traffic_nothing_differs() {
+async fn a_comparison_beside_live_traffic_finds_no_difference() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 150).await;
     let traffic = Traffic::start(&shop, product, 8);

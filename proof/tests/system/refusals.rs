@@ -10,7 +10,7 @@ use crate::harness::{Answer, LIMIT, Shop};
 const WRITERS: [&str; 3] = ["payments serve", "payments consume", "inventory consume"];
 
 #[tokio::test]
-async fn who_has_to_write_is_not_ready_while_its_store_refuses_and_says_why() {
+async fn a_process_that_writes_to_a_store_that_refuses_is_not_ready_and_says_why() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let nowhere = ports::free().unwrap().number().to_string();

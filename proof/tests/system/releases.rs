@@ -120,7 +120,7 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to() {
+async fn more_than_a_hundred_differences_are_repaired_only_on_request() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let mut orders = Vec::new();

@@ -48,7 +48,7 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
 }
 
 #[tokio::test]
-async fn consumers_that_were_given_no_name_do_not_share_one() {
+async fn consumers_without_a_name_do_not_share_one() {
     let shop = Shop::open().await;
     let port = ports::free().unwrap();
     let address = format!("127.0.0.1:{}", port.number());

@@ -91,7 +91,7 @@ async fn a_setting_that_is_empty_or_blank_is_not_set() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_in_the_words_of_the_help() {
+async fn every_mistake_is_answered_in_the_words_of_the_help() {
     // These settings take any text: a name, a filter, and a switch.
     let texts = ["CONSUMER_NAME", "NO_COLOR", "RUST_LOG"];
     for service in SERVICES {
@@ -199,7 +199,7 @@ async fn a_process_listens_where_a_name_leads() {
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_had_is_told_in_words() {
+async fn an_address_that_cannot_be_used_is_named_with_the_reason() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (address, said) in [

@@ -203,7 +203,7 @@ async fn pour(stream: &mut TcpStream, text: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inventory_stands_a_crowd_that_sends_half_a_head_and_one_that_sends_more_than_is_read() {
+async fn inventory_stands_crowds_that_send_half_a_head_or_more_than_is_read() {
     make_room();
     let builder = Shop::builder()
         .env("RUST_LOG", "warn")

@@ -60,7 +60,7 @@ async fn every_change_honours_a_condition_or_refuses_it() {
 }
 
 #[tokio::test]
-async fn no_operation_that_shows_something_shows_it_for_another_version() {
+async fn every_read_honours_a_condition_or_refuses_it() {
     let subjects = Subjects::open().await;
     for operation in subjects
         .operations
@@ -100,7 +100,7 @@ async fn no_operation_takes_a_parameter_that_it_does_not_declare() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
+async fn a_wrong_parameter_is_answered_in_words_of_the_service() {
     let subjects = Subjects::open().await;
     let mut refused = 0;
     for operation in &subjects.operations {

@@ -26,7 +26,7 @@ async fn order(shop: &Shop, order: Value) -> Value {
 }
 
 #[tokio::test]
-async fn products_are_made_from_numbers_or_from_what_a_form_sends() {
+async fn products_are_made_from_numbers_or_from_the_texts_of_a_form() {
     let shop = Shop::open().await;
     for (price, quantity) in [
         (json!(19.9), json!(10)),
@@ -48,7 +48,7 @@ async fn products_are_made_from_numbers_or_from_what_a_form_sends() {
 }
 
 #[tokio::test]
-async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
+async fn the_list_of_products_is_an_array_with_the_fields_of_a_table() {
     let shop = Shop::open().await;
     let get = || shop.to_inventory(Method::GET, "/products");
     assert_eq!(Answer::to(get()).await.expect(200).json(), json!([]));
@@ -111,7 +111,7 @@ async fn orders_name_their_product_as_the_page_or_as_the_service_does() {
 }
 
 #[tokio::test]
-async fn pages_of_an_origin_that_is_let_in_may_call_both_services() {
+async fn pages_of_an_allowed_origin_may_call_both_services() {
     let shop = Shop::start(Shop::builder().env("CORS_ORIGINS", PAGES)).await;
     let product = create(&shop, json!({"name": "Mouse", "price": 20, "quantity": 10})).await;
     let id = product["id"].as_str().unwrap();

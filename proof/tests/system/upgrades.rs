@@ -62,7 +62,7 @@ async fn a_store_of_an_older_build_is_not_read_and_its_processes_end() {
 }
 
 #[tokio::test]
-async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
+async fn a_process_does_not_write_to_a_store_of_a_newer_build_and_ends() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 100).await;
     set_layout(&shop.payments, "payments", 999).await;
@@ -135,7 +135,7 @@ async fn a_comparison_with_a_store_that_is_not_its_own_is_refused() {
 }
 
 #[tokio::test]
-async fn that_a_store_keeps_no_file_is_said_once_however_often_it_is_tried() {
+async fn a_store_without_a_file_is_reported_once_for_all_tries() {
     let shop = Shop::start(Shop::builder().without("payments serve")).await;
     shop.payments
         .ask("CONFIG", &["SET", "appendonly", "no"])

@@ -30,7 +30,7 @@ async fn give_to_ghost<E: Event>(store: &Store) -> usize {
 }
 
 #[tokio::test]
-async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_back() {
+async fn entries_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_back() {
     const ORDERS: usize = 30;
     let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
@@ -76,7 +76,7 @@ async fn so_are_refunds() {
 }
 
 #[tokio::test]
-async fn one_event_from_far_ahead_holds_nothing_up_where_orders_from_ahead_are_on_record() {
+async fn one_event_from_far_ahead_stops_no_other_where_orders_from_ahead_are_on_record() {
     let shop = Shop::start(Shop::shimmed()).await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
     set_clock(&shop, Owner::Inventory, 31 * DAY_MS).await;

@@ -45,7 +45,7 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
 
 /// The list of due orders is still on the old node, and the order is on the new one already.
 #[tokio::test]
-async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_to_rest() {
+async fn an_order_that_comes_due_while_its_slot_moves_is_paid_after_the_move() {
     let arena = Arena::open(&[("COMPLETION_DELAY", "3s")]).await;
     let place = async || -> Partition {
         let order = arena.order("payments serve", &arena.thing);
