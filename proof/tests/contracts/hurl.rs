@@ -205,7 +205,7 @@ fn unknown(number: usize, line: &str) -> String {
 }
 
 #[test]
-fn what_is_not_understood_is_an_error() {
+fn a_line_that_is_not_understood_is_an_error() {
     let right = "# Tea.\n\n# Drink it.\nGET {{cup}}/tea\n[Query]\nsugar: 1\nHTTP 200\n[Asserts]\n\
                  jsonpath \"$.hot\" == true\n";
     assert_eq!(parse(right).unwrap().entries[0].title, "Drink it");

@@ -224,7 +224,7 @@ async fn an_http_answer_is_dropped_when_its_first_bytes_come() {
 }
 
 #[tokio::test]
-async fn what_happens_by_chance_follows_from_the_seed() {
+async fn random_faults_follow_from_the_seed() {
     let link = Link::open().await;
     let mut drawn = Vec::new();
     for seed in [1, 1, 2] {

@@ -202,7 +202,7 @@ async fn move_checkpoint(
 }
 
 #[tokio::test]
-async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
+async fn functions_of_unused_builds_are_removed_from_every_primary() {
     const GONE: &str = "test_0123456789ab";
     let dir = tempfile::tempdir().unwrap();
     let cluster = cluster(dir.path()).await;

@@ -71,7 +71,7 @@ async fn no_password_stands_on_a_command_line_or_in_the_output() {
 
 /// As in a terminal that was stopped with Ctrl-S, or in front of a pager that waits.
 #[tokio::test]
-async fn children_go_on_and_ctrl_c_works_where_nobody_reads() {
+async fn children_go_on_and_ctrl_c_works_without_a_reader() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let offset = free_offset(11);
     let (_reader, writer) = pipe().unwrap();

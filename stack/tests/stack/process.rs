@@ -104,7 +104,7 @@ async fn a_dropped_process_and_what_it_started_are_gone() {
 /// The thread that started the process ends, and the process lives on. Only the end of the whole
 /// parent process counts.
 #[tokio::test]
-async fn a_child_survives_the_thread_that_asked_for_it() {
+async fn a_child_survives_the_thread_that_started_it() {
     let script = "trap 'echo alive' USR1; echo ready; while :; do sleep 1000 & wait; done";
     let start = move || {
         let thread = std::fs::read_link("/proc/thread-self").unwrap();
@@ -177,7 +177,7 @@ fn a_child_whose_parent_is_already_gone_does_not_start() {
 }
 
 #[tokio::test]
-async fn waiting_in_vain_names_what_was_waited_for() {
+async fn a_wait_in_vain_names_its_condition() {
     let limit = std::time::Duration::from_millis(30);
     let error = wait_until("the moon", limit, || async { false })
         .await

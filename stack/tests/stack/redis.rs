@@ -64,7 +64,7 @@ async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
 
 /// A function writes several keys at once. The append-only file has them as a transaction.
 #[tokio::test]
-async fn what_was_written_together_survives_a_restart_though_nobody_may_come_without_a_name() {
+async fn a_transaction_survives_a_restart_although_every_client_needs_a_user() {
     let dir = tempfile::tempdir().unwrap();
     let redis = start(Owner::Payments, dir.path()).await;
     let together = ["MULTI", "SET order:1 kept", "SET order:2 kept", "EXEC"];

@@ -72,7 +72,7 @@ async fn a_service_that_crashes_is_named_with_its_last_lines_and_started_again()
 }
 
 #[tokio::test]
-async fn the_ends_of_a_process_are_told_once_in_a_while() {
+async fn repeated_ends_of_a_process_are_reported_now_and_then() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let mut up = Up::start(command(bin.path(), data.path(), free_offset(10)));
     let mut said = Vec::new();

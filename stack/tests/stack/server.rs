@@ -90,7 +90,7 @@ fn a_chosen_server_is_used_or_refused_but_never_replaced() {
 }
 
 #[test]
-fn two_that_fetch_at_the_same_time_share_one_pinned_server() {
+fn two_finders_that_fetch_at_the_same_time_share_one_pinned_server() {
     let dir = tempfile::tempdir().unwrap();
     let fetching = Finder {
         python: PathBuf::from("python3"),

@@ -184,7 +184,7 @@ fn a_taken_port_is_named_with_the_process_that_holds_it() {
 }
 
 #[test]
-fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
+fn a_data_folder_belongs_to_one_run_and_was_made_by_run_all() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let up = Up::start(command(bin.path(), data.path(), free_offset(5)));
     let error = refused(command(bin.path(), data.path(), free_offset(6)));
@@ -202,7 +202,7 @@ fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_anything_starts() {
+fn mistakes_are_refused_before_any_process_starts() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let error = refused(command(bin.path(), data.path(), 60_000));
     assert!(
