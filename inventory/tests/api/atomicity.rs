@@ -1,5 +1,5 @@
-//! Every function of inventory does all it has to or nothing, whatever is wrong with its keys and
-//! arguments.
+//! Every function of inventory makes all of its changes or none, whatever is wrong with its keys
+//! and arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
 use proof::atomicity::{SpoilRig, Subject};
@@ -18,9 +18,9 @@ use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus
 use crate::twin::sweep::Sweep;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-/// The places of the arguments of `apply_orders` that are a number, or a list.
+/// The indexes of the arguments of `apply_orders` that are numbers or lists.
 const APPLY_NUMBERS: [usize; 6] = [0, 4, 5, 6, 7, 8];
-/// The places of the version and the stock in the line of a product.
+/// The positions of the version and the stock in the line of a product.
 const VERSION: usize = 0;
 const STOCK: usize = 1;
 
@@ -47,7 +47,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
         .unwrap();
 }
 
-/// A call of each function, on a store that has everything that they look at.
+/// A call of each function, on a store with all keys that the functions read.
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let (product, empty, deleted) = (
         test.product(10).await,
@@ -80,7 +80,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     ]
 }
 
-/// The store as it is now, to be set up again.
+/// A rig that can restore the store to its present content.
 pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     SpoilRig {
         private: test,
@@ -97,7 +97,7 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     }
 }
 
-/// The claims of this day and of the day before, on the clock of the store.
+/// The keys of the claims of today and of yesterday, on the clock of the store.
 async fn claims(test: &TestStore) -> Vec<String> {
     let now = test.store.own.now(whole_store()).await.unwrap().as_millis();
     [now, now - DAY_MS]
@@ -105,7 +105,7 @@ async fn claims(test: &TestStore) -> Vec<String> {
         .to_vec()
 }
 
-/// The same, and the list of the days that have claims.
+/// The same keys, and the key of the list of days with claims.
 fn with_days(claims: &[String]) -> Vec<String> {
     claims
         .iter()
@@ -231,7 +231,7 @@ fn apply(products: [ProductId; 5]) -> Subject {
     }
 }
 
-/// Of the records of one hour long ago.
+/// A sweep of the records of one hour, long ago.
 fn sweep(now_ms: u64) -> Subject {
     let sweep = Sweep {
         first: bucket(now_ms) + 1,
@@ -262,7 +262,7 @@ fn release(sold: &OrderCompleted) -> Subject {
     }
 }
 
-/// An order whose record is lost, and that takes its stock once more.
+/// An order that takes its stock once more after its record was lost.
 async fn surplus(test: &TestStore, product: ProductId) -> Subject {
     let sold = order(product, 1);
     let first = take_twice(test, &sold).await;

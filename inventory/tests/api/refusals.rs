@@ -1,4 +1,4 @@
-//! What is refused, and how the client is told.
+//! What the service refuses, and what it tells the client.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The functions of inventory against their statement in Rust, on random histories.
+//! Random histories compare the functions of inventory with their twins in Rust.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ mod release;
 pub(crate) mod request;
 pub(crate) mod sweep;
 
-/// The statement, and the ids that are played with.
+/// The model, and the ids that a history uses.
 struct Inventory {
     model: Model,
     products: Vec<ProductId>,
@@ -162,7 +162,7 @@ impl Inventory {
             .unwrap()
     }
 
-    /// An order that took stock, or gave it back, mostly, and mostly with its product.
+    /// Usually an order that took stock or gave it back, and usually with its product.
     fn release(&mut self, number: usize, random: &mut Rng) -> Step {
         let has_taken = |order: &&Paid| {
             let recorded = self.model.records.get(&order.id);
@@ -180,7 +180,7 @@ impl Inventory {
         };
         let (id, minted_at, most) = (order.id, order.minted_at, MAX_STOCK);
         if random.u32(..8) == 0 {
-            // In a history of calls no order takes its stock twice.
+            // No order of a history takes its stock twice.
             let movement = format!("{}-0", random.u32(..));
             let surplus = Surplus {
                 order: id,
@@ -193,7 +193,7 @@ impl Inventory {
             return self.done(call, Answer::Number(0), product);
         }
         let context = RequestContext::mint();
-        // Every release of a history is of this build, which needs none.
+        // This build makes all releases of a history, so it needs no movement from the caller.
         let found = if random.bool() {
             format!("{}-0", random.u32(..))
         } else {
@@ -212,7 +212,7 @@ impl Inventory {
         self.done(call, answer, product)
     }
 
-    /// A new order, or an earlier one once more, maybe one of the same batch.
+    /// A new order or an earlier one, which may be in the same batch.
     fn order(&mut self, random: &mut Rng) -> Paid {
         if !self.orders.is_empty() && random.u32(..3) == 0 {
             return self.orders[random.usize(..self.orders.len())].clone();
@@ -234,7 +234,7 @@ impl Inventory {
         one(random, &self.products)
     }
 
-    /// Of either kind: no condition, any version, or some versions around the one it has.
+    /// Either kind of condition: none, any version, or versions near that of the product.
     fn condition(&self, id: ProductId, random: &mut Rng) -> Condition {
         let product = self
             .model

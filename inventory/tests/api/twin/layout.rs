@@ -1,4 +1,4 @@
-//! How inventory lies in its store.
+//! The keys of inventory's store.
 
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ impl Model {
         store
     }
 
-    /// What the record of an order says: the id of its movement, or why there is none.
+    /// The value of an order's record: the id of its movement, or why it was rejected.
     fn found(&self, recorded: &Recorded) -> String {
         let code = match recorded.decision {
             Decision::Rejected(RefundReason::ProductNotFound) => "2",
@@ -76,7 +76,7 @@ impl Model {
         code.to_owned()
     }
 
-    /// A movement as a record names it.
+    /// The id of a movement in a record.
     fn short(&self, (product, place): (ProductId, usize)) -> String {
         pattern::short_entry(
             &self.beginning.partition.key_of("movements", product),
@@ -96,7 +96,7 @@ impl Listed {
 }
 
 impl Product {
-    /// The product in one line.
+    /// The line of the product.
     pub(super) fn line(&self) -> String {
         let Self {
             version,
@@ -112,7 +112,7 @@ impl Product {
 }
 
 impl Movement {
-    /// One field, named as what the movement is.
+    /// The one field of a movement. Its name is the kind of the movement.
     fn fields(&self) -> Fields {
         let about = self.note.clone().or(self.order.map(|id| id.to_string()));
         let about = about.map(|about| format!(" {about}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How stock is given back that an order took.
+//! Giving back the stock of an order.
 
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
 use proof::twin::Answer;
@@ -21,7 +21,7 @@ impl Model {
         let answer = self.release(step, request.order, request.product);
         let Some((product, place)) = self.given_back(request).filter(|_| answer != NOT_TAKEN)
         else {
-            // It was given back, and for another product.
+            // The order gave its stock back, and the request names another product.
             return Answer::Number(if answer == BEFORE { UNPROVED } else { answer });
         };
         if answer != TOO_MANY {
@@ -40,7 +40,7 @@ impl Model {
         Answer::Number(answer)
     }
 
-    /// The movement of a released order, if it is one of the product that is named.
+    /// The movement of a released order, if it belongs to the product of the request.
     fn given_back(&self, request: &Release) -> Option<(ProductId, usize)> {
         let movement = self.records.get(&request.order)?.movement;
         movement.filter(|(id, _)| *id == request.product)
@@ -53,7 +53,7 @@ impl Model {
         if recorded.released {
             return BEFORE;
         }
-        // Who asks may be wrong about the product.
+        // The request may name another product than the order.
         let Some((_, place)) = recorded.movement.filter(|(id, _)| *id == product) else {
             return NOT_TAKEN;
         };
@@ -62,7 +62,7 @@ impl Model {
         if taken == 0 {
             return NOT_TAKEN;
         }
-        // A product that was deleted meanwhile gets nothing back.
+        // A deleted product gets nothing back.
         if let Some(on_hand) = self.product(product) {
             let balance = on_hand.quantity + taken;
             if balance > MAX_STOCK {

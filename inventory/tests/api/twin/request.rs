@@ -1,4 +1,4 @@
-//! The calls of the functions of inventory, as values: their keys and arguments in order.
+//! The calls of inventory's functions as values: their keys and arguments in order.
 
 use inventory::domain::{Cause, ProductName};
 use proof::invocation::Invocation;
@@ -13,7 +13,7 @@ use shared::store::partition::Partition;
 
 /// Milliseconds of order ids whose records share a bucket.
 pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;
-/// Where that begins in the id of an order by which its record is found.
+/// The position in the id of an order where the name of its record begins.
 pub(crate) const RECORD_FROM: usize = 6;
 
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Delete {
     pub(crate) condition: Condition,
 }
 
-/// A paid order. The time inside its id decides where it is remembered, and for how long.
+/// A paid order. The time in its id decides where its record is, and how long it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Paid {
     pub(crate) id: OrderId,
@@ -67,7 +67,7 @@ pub(crate) struct Apply {
     pub(crate) orders: Vec<Paid>,
 }
 
-/// An order whose stock is given back.
+/// The request to give back the stock of an order.
 #[derive(Clone, Debug)]
 pub(crate) struct Release {
     pub(crate) order: OrderId,
@@ -75,11 +75,11 @@ pub(crate) struct Release {
     pub(crate) product: ProductId,
     pub(crate) most: u32,
     pub(crate) context: RequestContext,
-    /// A movement that the caller found.
+    /// The movement that took the stock, if an older build released the order; otherwise empty.
     pub(crate) found: String,
 }
 
-/// A movement that is to be given back because its order took its stock twice.
+/// The request to give back a movement, because its order took its stock twice.
 #[derive(Clone, Debug)]
 pub(crate) struct Surplus {
     pub(crate) order: OrderId,
@@ -160,7 +160,7 @@ impl Delete {
 }
 
 impl Apply {
-    /// The products it names, each once.
+    /// The products of the batch, each once.
     pub(crate) fn products(&self) -> Vec<ProductId> {
         let mut products = Vec::new();
         for order in &self.orders {
@@ -279,7 +279,7 @@ pub(crate) fn bucket(minted_at: u64) -> u64 {
     minted_at / BUCKET_MS
 }
 
-/// A call that puts a product into the catalogue, or takes it out.
+/// A call that adds a product to the lists, or removes it.
 fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Invocation {
     Invocation::new(function)
         .key(partition.key_of("product", id))

@@ -1,4 +1,4 @@
-//! How records of long ago are forgotten, and what that means for orders.
+//! Removing old records, and what that means for orders.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ use shared::store::partition::Partition;
 use super::model::Model;
 use super::request::{Apply, BUCKET_MS, Paid, bucket};
 
-/// Hours by which an order may be ahead of the store.
+/// How many hours an order may be ahead of the store.
 const MAX_SKEW: u64 = 24;
-/// Hours whose records are never swept.
+/// The records of this many hours back are never swept.
 const SHORTEST_KEEP: u64 = 8 * 24;
 
 /// A sweep of all records before a bucket.
@@ -46,9 +46,9 @@ impl Model {
         Answer::Number(i64::try_from(buckets.len()).unwrap())
     }
 
-    /// The buckets that orders are recorded in. An order beyond them says that the clock is wrong where
-    /// the clock is behind what is recorded; one before them where these hours are too young to be
-    /// forgotten.
+    /// The hours of orders that can be decided. An order beyond them means a wrong clock if the
+    /// clock is behind the records. An order before them means a wrong marker if the marker is in
+    /// the last 8 days.
     pub(super) fn limits(&self, request: &Apply) -> Result<Range<u64>, Answer> {
         let (first, mut last) = (
             self.swept.unwrap_or(0),
@@ -72,7 +72,7 @@ impl Model {
         Ok(first..last + 1)
     }
 
-    /// Whether hours lie before this one whose records are never swept.
+    /// Whether this marker would forget hours that are never swept.
     fn is_too_late(&self, first: u64) -> bool {
         first * BUCKET_MS > self.beginning.now_ms - SHORTEST_KEEP * BUCKET_MS
     }
