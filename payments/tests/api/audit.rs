@@ -1,4 +1,4 @@
-//! Orders compared with what inventory knows of them, and what a repair is made of.
+//! Orders are compared with inventory's records, and what a repair needs.
 
 use payments::domain::{Order, PlaceOrder, Quote};
 use proof::order_line;
@@ -15,10 +15,10 @@ use stack::credentials::User;
 use crate::fake_inventory::{Behaviour, outcome, response};
 use crate::harness::{Service, TestStore, only_partition};
 
-/// Longer than an order may be on its way.
+/// Longer than an order may be under way.
 const LONG_AGO_MS: u64 = 10 * 60 * 1_000;
 
-/// A service with one order, paid long ago.
+/// A service with one order that was paid long ago.
 async fn with_paid_order() -> (Service, String) {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("10", 9);
