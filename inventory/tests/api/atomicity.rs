@@ -14,7 +14,9 @@ use shared::store::partition::{Partition, Partitions};
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;
-use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
+use crate::twin::request::{
+    Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, hour_of,
+};
 use crate::twin::sweep::Sweep;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -210,14 +212,14 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
     let orders = products.map(|id| Paid::of(&order(id, 1)));
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
-    let buckets = orders
+    let records = orders
         .iter()
-        .map(|order| format!("records:{}", order.bucket()));
+        .map(|order| format!("records:{}", order.hour()));
     let of_products = products
         .iter()
         .flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
     let swept = "records:swept".to_owned();
-    let derived = of_products.chain(buckets).chain([swept]).collect();
+    let derived = of_products.chain(records).chain([swept]).collect();
     let apply = Apply {
         keep_ms,
         orders: orders.to_vec(),
@@ -234,7 +236,7 @@ fn apply(products: [ProductId; 5]) -> Subject {
 /// A sweep of the records of one hour, long ago.
 fn sweep(now_ms: u64) -> Subject {
     let sweep = Sweep {
-        first: bucket(now_ms) + 1,
+        first: hour_of(now_ms) + 1,
         limit: 10,
     };
     let derived = vec!["records:swept".to_owned()];

@@ -204,11 +204,11 @@ async fn what_an_older_build_gave_back_is_refunded_once_its_sale_is_found() {
     apply(&test, &other).await;
     apply(&test, &sold).await;
     assert_eq!(release(&test, &sold).await, Release::Released);
-    let (bucket, id) = (
+    let (hour, id) = (
         sold.ordered_at.as_millis() / HOUR_MS,
         sold.order_id.to_string(),
     );
-    test.operate("HDEL", &format!("records:{bucket} {}:released", &id[6..]))
+    test.operate("HDEL", &format!("records:{hour} {}:released", &id[6..]))
         .await;
     test.operate("DEL", "refund_order").await;
 
@@ -264,12 +264,12 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     assert_eq!(release(&test, &sold).await, Release::TooMany);
     assert_eq!(test.dump().await, before);
 
-    let bucket = sold.ordered_at.as_millis() / HOUR_MS;
+    let hour = sold.ordered_at.as_millis() / HOUR_MS;
     let spoiled = [
         (format!("product:{product}"), "SET"),
         (format!("product:{product}"), "LPUSH"),
         (format!("movements:{product}"), "SET"),
-        (format!("records:{bucket}"), "LPUSH"),
+        (format!("records:{hour}"), "LPUSH"),
     ];
     // The stream has no refund yet.
     test.operate("XADD", "refund_order 1-0 a b").await;

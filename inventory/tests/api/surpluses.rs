@@ -36,9 +36,9 @@ async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
 
 /// Removes inventory's record of an order.
 async fn forget(test: &TestStore, order: &OrderCompleted) {
-    let bucket = order.ordered_at.as_millis() / HOUR_MS;
+    let hour = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);
-    test.operate("HDEL", &format!("records:{bucket} {record}"))
+    test.operate("HDEL", &format!("records:{hour} {record}"))
         .await;
 }
 
@@ -70,8 +70,8 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
         let partition = partitions.of(product);
-        let bucket = sold.ordered_at.as_millis() / HOUR_MS;
-        test.operate("DEL", &partition.key_of("records", bucket))
+        let hour = sold.ordered_at.as_millis() / HOUR_MS;
+        test.operate("DEL", &partition.key_of("records", hour))
             .await;
         assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         assert_eq!(stock(&test, product).await, 4);

@@ -29,7 +29,7 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     list_earlier_hours(&test).await;
     let swept = sweep(&test).await;
     // The minute of the test run decides whether the hour of the limit is whole.
-    assert!((6..=8).contains(&swept), "{swept} buckets");
+    assert!((6..=8).contains(&swept), "{swept} hours");
     assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
 
     let oldest = now_ms(&test).await - keep_ms();

@@ -14,11 +14,10 @@ use shared::store::partition::Partitions;
 
 use crate::harness::TestStore;
 use draw::{
-    HOUR_MS, KEPT, KEPT_FROM, MOST_IN_A_BATCH, NAMES, NOTES, PLACED, PRICES, PRODUCTS, STOCKS,
-    WANTED, one,
+    KEPT, KEPT_FROM, MOST_IN_A_BATCH, NAMES, NOTES, PLACED, PRICES, PRODUCTS, STOCKS, WANTED, one,
 };
 use model::Model;
-use request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
+use request::{Adjust, Apply, Create, Delete, HOUR_MS, Paid, Release, Surplus, Update, hour_of};
 use sweep::Sweep;
 
 mod draw;
@@ -145,7 +144,7 @@ impl Inventory {
     }
 
     fn sweep(&mut self, random: &mut Rng) -> Step {
-        let first = bucket(self.hours_from_now(one(random, &KEPT_FROM)));
+        let first = hour_of(self.hours_from_now(one(random, &KEPT_FROM)));
         let sweep = Sweep {
             first,
             limit: 1_000,

@@ -231,13 +231,13 @@ impl Shop {
 
     /// Removes inventory's record of an order.
     pub(crate) async fn forget_record(&self, order: OrderId) {
-        let bucket = format!(
+        let records = format!(
             "records:{}",
             order.minted_at().unwrap().as_millis() / HOUR_MS
         );
         let gone = self
             .inventory
-            .ask("HDEL", &[&bucket, &order.to_string()[6..]])
+            .ask("HDEL", &[&records, &order.to_string()[6..]])
             .await;
         assert_eq!(gone.int().unwrap(), 1, "{order} was not recorded");
     }

@@ -1,6 +1,8 @@
 //! The values that histories are drawn from.
 
 use inventory::domain::MAX_STOCK;
+
+use super::request::HOUR_MS;
 use proof::twin::Rng;
 
 /// Names of products: some are equal without regard to case, some have spaces, and some are words
@@ -23,7 +25,6 @@ pub(super) const WANTED: [u32; 8] = [0, 1, 1, 2, 3, MAX_STOCK, MAX_STOCK + 1, u3
 pub(super) const PRODUCTS: usize = 5;
 pub(super) const MOST_IN_A_BATCH: usize = 8;
 
-pub(super) const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// How long orders are recorded, and when they were placed: hours from now, mostly in the past. All
 /// are far from every limit, because the twin does not know the clock to the millisecond.
 pub(super) const KEPT: [u64; 2] = [2 * HOUR_MS, 30 * 24 * HOUR_MS];

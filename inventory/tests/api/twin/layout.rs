@@ -33,18 +33,18 @@ impl Model {
         store.insert(key("products"), Kept::Sorted(products));
         store.insert(key("names"), Kept::Sorted(names));
 
-        let mut buckets: BTreeMap<u64, Fields> = BTreeMap::new();
+        let mut records: BTreeMap<u64, Fields> = BTreeMap::new();
         for (id, recorded) in &self.records {
             let record = id.to_string().split_off(RECORD_FROM);
-            let bucket = buckets.entry(recorded.bucket).or_default();
+            let of_hour = records.entry(recorded.hour).or_default();
             if let (true, Some(movement)) = (recorded.released, recorded.movement) {
-                bucket.push((format!("{record}:released"), self.short(movement)));
+                of_hour.push((format!("{record}:released"), self.short(movement)));
             }
-            bucket.push((record, self.found(recorded)));
+            of_hour.push((record, self.found(recorded)));
         }
-        let index = buckets
+        let index = records
             .keys()
-            .map(|bucket| (bucket.to_string(), bucket.to_string()));
+            .map(|hour| (hour.to_string(), hour.to_string()));
         store.insert(key("record_hours"), Kept::Sorted(index.collect()));
         if let Some(swept) = self.swept {
             store.insert(
@@ -52,8 +52,8 @@ impl Model {
                 Kept::Text(swept.to_string()),
             );
         }
-        for (bucket, records) in buckets {
-            store.insert(partition.key_of("records", bucket), Kept::hash(records));
+        for (hour, records) in records {
+            store.insert(partition.key_of("records", hour), Kept::hash(records));
         }
 
         store.insert(

@@ -161,14 +161,14 @@ impl Model {
     }
 
     fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> ApplyOutcome {
-        if order.bucket() < limits.start {
+        if order.hour() < limits.start {
             return ApplyOutcome::TooOld;
         }
         let recorded = self
             .records
             .get(&order.id)
             .map(|recorded| recorded.decision);
-        if recorded.is_none() && order.bucket() >= limits.end {
+        if recorded.is_none() && order.hour() >= limits.end {
             return ApplyOutcome::TooNew;
         }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
@@ -203,7 +203,7 @@ impl Model {
             });
         }
         let recorded = Recorded {
-            bucket: order.bucket(),
+            hour: order.hour(),
             decision,
             movement,
             released: false,

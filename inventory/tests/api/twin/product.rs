@@ -34,7 +34,7 @@ pub(crate) struct Movement {
 
 /// The record of an order, and the hour of the key that has it.
 pub(crate) struct Recorded {
-    pub(crate) bucket: u64,
+    pub(crate) hour: u64,
     pub(crate) decision: Decision,
     /// The movement that took the stock, also after the stock was given back.
     pub(crate) movement: Option<(ProductId, usize)>,

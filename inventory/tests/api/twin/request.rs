@@ -11,8 +11,8 @@ use shared::store::claim::CLAIMS;
 use shared::store::condition::Condition;
 use shared::store::partition::Partition;
 
-/// Milliseconds of order ids whose records share a bucket.
-pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;
+/// Milliseconds in an hour. The records of the orders of one hour are in one key.
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// The position in the id of an order where the name of its record begins.
 pub(crate) const RECORD_FROM: usize = 6;
 
@@ -101,8 +101,8 @@ impl Paid {
         }
     }
 
-    pub(crate) fn bucket(&self) -> u64 {
-        bucket(self.minted_at)
+    pub(crate) fn hour(&self) -> u64 {
+        hour_of(self.minted_at)
     }
 }
 
@@ -179,7 +179,7 @@ impl Apply {
             .iter()
             .map(|order| order.id.to_string())
             .collect();
-        let begins = |(order, id): (&Paid, &String)| (order.bucket(), id[..RECORD_FROM].to_owned());
+        let begins = |(order, id): (&Paid, &String)| (order.hour(), id[..RECORD_FROM].to_owned());
         let begins: Vec<_> = self.orders.iter().zip(&ids).map(begins).collect();
         let runs = begins.chunk_by(|one, next| one == next);
         let runs: Vec<Value> = runs
@@ -267,16 +267,17 @@ fn release(
     Invocation::new(function)
         .key(partition.key_of("product", product))
         .key(partition.key_of("movements", product))
-        .key(partition.key_of("records", bucket(minted_at)))
+        .key(partition.key_of("records", hour_of(minted_at)))
         .key(partition.key("changes"))
         .arg(order)
         .arg(product)
         .arg(most)
-        .arg(bucket(minted_at))
+        .arg(hour_of(minted_at))
 }
 
-pub(crate) fn bucket(minted_at: u64) -> u64 {
-    minted_at / BUCKET_MS
+/// The hour of an order that was placed at this time, counted from 1970.
+pub(crate) fn hour_of(minted_at: u64) -> u64 {
+    minted_at / HOUR_MS
 }
 
 /// A call that adds a product to the lists, or removes it.
