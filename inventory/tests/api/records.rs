@@ -277,7 +277,7 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
 
 /// An older build, or an operator, wrote the marker. It makes no order of today too old.
 #[tokio::test]
-async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
+async fn no_order_is_parked_for_a_marker_that_a_wrong_clock_wrote() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;

@@ -241,7 +241,7 @@ fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
 }
 
 #[tokio::test]
-async fn an_event_from_far_ahead_is_set_aside_and_makes_no_other_old() {
+async fn an_event_from_far_ahead_is_parked_and_makes_no_other_old() {
     let shop = Shop::open().await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
     shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)])

@@ -14,8 +14,7 @@ const MIB: u64 = 1024 * 1024;
 /// The large entries wait behind many good ones, so that the consumer reads as many at once as it
 /// ever does.
 #[tokio::test]
-async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_the_memory_of_a_container()
- {
+async fn two_hundred_entries_of_two_megabytes_are_parked_in_the_memory_of_a_container() {
     const CONSUMERS: [&str; 2] = ["inventory consume", "payments consume"];
     let builder = Shop::builder().without(CONSUMERS[0]).without(CONSUMERS[1]);
     let shop = Shop::start(builder).await;

@@ -145,7 +145,13 @@ impl Sweep {
         verdict.ok().flatten()
     }
 
-    fn tell(&self, partition: Partition, doubt: Doubt, before: Option<ClockReading>, look: ClockReading) {
+    fn tell(
+        &self,
+        partition: Partition,
+        doubt: Doubt,
+        before: Option<ClockReading>,
+        look: ClockReading,
+    ) {
         let (what, now, newest, partition) =
             (self.what, look.clock, look.newest, partition.index());
         match doubt {

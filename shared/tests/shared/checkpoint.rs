@@ -210,7 +210,7 @@ async fn a_full_store_still_moves_its_checkpoint() {
 }
 
 #[tokio::test]
-async fn entries_that_are_set_aside_move_the_checkpoint_too() {
+async fn parked_entries_move_the_checkpoint_too() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([PARK; 3]).await;

@@ -26,7 +26,7 @@ async fn entries_are_handed_over_once_in_batches_of_bounded_size() {
 }
 
 #[tokio::test]
-async fn a_hopeless_entry_is_set_aside_with_its_fields_and_the_others_flow() {
+async fn a_hopeless_entry_is_parked_with_its_fields_and_the_others_flow() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE, PARK, DONE]).await;
@@ -54,7 +54,7 @@ async fn a_hopeless_entry_is_set_aside_with_its_fields_and_the_others_flow() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_event_is_set_aside_byte_for_byte() {
+async fn an_entry_that_is_no_event_is_parked_byte_for_byte() {
     let stores = Stores::start().await;
     let script = Script::default();
     let many: Vec<u8> = (0..=255).collect();

@@ -143,7 +143,7 @@ async fn the_bytes_of_dead_letters_are_bounded_where_the_oldest_are_small_and_th
 }
 
 #[tokio::test]
-async fn entries_are_set_aside_and_acknowledged_although_no_dead_letter_can_leave() {
+async fn entries_are_parked_and_acknowledged_although_no_dead_letter_can_leave() {
     let mut stores = Stores::start().await;
     Log::start();
     stores.bounds = Bounds {

@@ -25,8 +25,7 @@ use crate::script::{DONE, Script};
 const FLOOD: usize = 20_000;
 
 #[tokio::test]
-async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_behind_it_is_settled()
- {
+async fn a_flood_of_unreadable_entries_is_parked_in_batches_and_the_good_one_is_settled() {
     let stores = Stores::start().await;
     let script = Script::default();
     flood(&stores, FLOOD).await;
@@ -59,7 +58,7 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
 }
 
 #[tokio::test]
-async fn entries_that_are_delivered_again_are_not_set_aside_again() {
+async fn entries_that_are_delivered_again_are_not_parked_again() {
     let stores = Stores::start().await;
     let script = Script::default();
     flood(&stores, 700).await;

@@ -9,7 +9,7 @@ use crate::script::{DONE, Script};
 const LARGE: usize = 2_000_000;
 
 #[tokio::test]
-async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_it_are_settled() {
+async fn a_large_entry_is_parked_with_its_beginning_and_the_good_ones_are_settled() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE; 30]).await;
@@ -31,7 +31,7 @@ async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_
 
 /// One call of Lua cannot pass on this many arguments.
 #[tokio::test]
-async fn an_entry_with_very_many_fields_is_set_aside_too() {
+async fn an_entry_with_very_many_fields_is_parked_too() {
     let stores = Stores::start().await;
     let script = Script::default();
     let fields: Vec<_> = (0..20_000)
@@ -48,7 +48,7 @@ async fn an_entry_with_very_many_fields_is_set_aside_too() {
 
 /// The entry is no event, but small enough to be read whole. So its dead letter has all of it.
 #[tokio::test]
-async fn an_entry_up_to_the_limit_is_set_aside_whole() {
+async fn an_entry_up_to_the_limit_is_parked_whole() {
     let stores = Stores::start().await;
     let script = Script::default();
     let value = "x".repeat(MAX_ENTRY_BYTES - 100);
@@ -60,7 +60,7 @@ async fn an_entry_up_to_the_limit_is_set_aside_whole() {
 }
 
 #[tokio::test]
-async fn a_large_entry_that_is_delivered_again_is_not_set_aside_again() {
+async fn a_large_entry_that_is_delivered_again_is_not_parked_again() {
     let stores = Stores::start().await;
     let script = Script::default();
     add(&stores, &[("large".to_owned(), "x".repeat(LARGE))]).await;

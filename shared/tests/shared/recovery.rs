@@ -209,7 +209,7 @@ async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_
 /// One entry kills the consumer each time. In the end it becomes a dead letter, and its neighbours
 /// are settled.
 #[tokio::test]
-async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
+async fn an_entry_that_kills_its_consumer_is_parked_in_the_end() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE, DIE, DONE]).await;
     for life in 1..20 {

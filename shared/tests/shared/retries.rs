@@ -11,7 +11,7 @@ use crate::script::{AWAY_TWICE, DONE, REFUSE, RETRY, RETRY_TWICE, Script};
 const MAX_ATTEMPTS: usize = shared::stream::delivery::MAX_ATTEMPTS as usize;
 
 #[tokio::test]
-async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_set_aside() {
+async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_parked() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE, RETRY, DONE]).await;

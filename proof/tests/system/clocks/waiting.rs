@@ -128,7 +128,7 @@ async fn orders_wait_while_the_clock_is_behind_its_records_and_go_on_by_themselv
 
 /// inventory has no record, so it cannot know that its own clock is wrong.
 #[tokio::test]
-async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
+async fn orders_that_were_parked_by_a_clock_behind_are_acted_on_once_it_is_right() {
     let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     set_clock(&shop, Owner::Inventory, -31 * DAY_MS).await;
