@@ -1,5 +1,4 @@
-//! Every function of inventory makes all of its changes or none, whatever is wrong with its keys
-//! and arguments.
+//! Every function of inventory makes all of its changes or none, also with wrong keys and arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
 use proof::atomicity::{SpoilRig, Subject};

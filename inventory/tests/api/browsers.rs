@@ -181,7 +181,7 @@ async fn everybody_is_allowed_where_the_setting_says_so() {
     }
     assert!(
         !speaks_of_origins(&service.get("/products").await),
-        "nobody asked"
+        "the request has no origin"
     );
 }
 

@@ -1,4 +1,4 @@
-//! One effect for one key, however often the request is repeated, and whatever happens in between.
+//! A request with a key has one effect, also if it is repeated after other changes.
 
 use futures_util::future::join_all;
 use reqwest::Method;

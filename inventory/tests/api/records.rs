@@ -130,7 +130,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     assert_eq!(
         again,
         [ApplyOutcome::TooOld; 2],
-        "one of both was applied, and nobody can tell which"
+        "one of the two was applied, and the store cannot tell which"
     );
     assert_eq!(test.dump().await, before);
     let records = test.store.find_records(&[old.order_id]).await.unwrap();

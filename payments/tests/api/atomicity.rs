@@ -1,5 +1,4 @@
-//! Every function of payments makes all of its changes or none, whatever is wrong with its keys and
-//! arguments.
+//! Every function of payments makes all of its changes or none, also with wrong keys and arguments.
 
 use payments::domain::{Order, PlaceOrder, Quote};
 use payments::store::OrderStore;

@@ -1,4 +1,4 @@
-//! One order for one key, however often the request is repeated, and whatever happens in between.
+//! A request with a key places one order, also if it is repeated after other changes.
 
 use std::collections::BTreeSet;
 

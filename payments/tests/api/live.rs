@@ -227,7 +227,7 @@ async fn what_was_missed_comes_page_by_page_and_too_much_of_it_is_not_repeated()
     drop(events);
     change(&service, &id, 450).await;
     // The feed leaves out changes that it cannot show, and goes on.
-    change(&service, "nobody", 150).await;
+    change(&service, "no-order", 150).await;
     let damaged = place(&service).await;
     let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
     order_line::change(&redis(&service, User::Operator), &damaged, damage).await;

@@ -1,5 +1,5 @@
-//! The one request to inventory. Whatever the answer is, and however late, the client gets an
-//! answer quickly, and no order is placed by mistake.
+//! The one request to inventory. After any answer, and after none, the client
+//! gets its own answer quickly, and no order is placed by mistake.
 
 use std::time::Duration;
 

@@ -95,7 +95,7 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     );
     assert!(
         service.inventory.questions(product).len() == 1,
-        "nobody asks before it has"
+        "payments does not ask before inventory has acted"
     );
 
     service

@@ -146,7 +146,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_on_request() {
     assert_eq!(
         shop.stock(product).await,
         798,
-        "the run was not told to repair so many"
+        "the run was not told to repair that many"
     );
     let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The explorer at `/docs`, in a real browser that reaches nothing but this machine.
+//! The explorer at `/docs`, in a real browser that reaches only this machine.
 
 use stack::system::System;
 use stack::wait::wait_until;

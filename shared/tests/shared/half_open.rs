@@ -81,7 +81,7 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     let silence = Duration::from_secs(7);
     relay.swallow();
     assert_eq!(busy(&redis, silence).await, 0);
-    // One connection per second is tried, whatever number of commands wait for it.
+    // One connection per second is tried for all waiting commands together.
     let tried = relay.accepted() - accepted;
     assert!(
         (2..=14).contains(&tried),

@@ -98,7 +98,7 @@ impl Stores {
             stalled_after: STALLED_AFTER,
             _dir: dir,
         };
-        // The incarnation is the one that was replayed. So a test sees events twice only if it asks
+        // This incarnation counts as replayed. So a test sees events twice only if it asks
         // for a replay.
         let incarnation = stores
             .own_store()

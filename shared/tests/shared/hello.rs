@@ -90,7 +90,7 @@ async fn the_example_serves_and_stops_without_any_store() {
     assert_eq!(greeting["text"], "Bonjour, World!");
     assert_eq!(get("/livez").await.unwrap().status(), 200);
 
-    let path = "/hello/somebody-with-a-very-long-name";
+    let path = "/hello/a-person-with-a-very-long-name";
     let refused = get(path).await.unwrap();
     assert_eq!(refused.status(), 404);
     assert_eq!(

@@ -238,7 +238,7 @@ async fn requests_under_way_are_finished_before_the_end() {
     let (answer, ()) = tokio::join!(server.get("/held"), async {
         server.gate.arrived.notified().await;
         server.shutdown.cancel();
-        wait_until("nobody listens", LIMIT, || async {
+        wait_until("the listener to close", LIMIT, || async {
             TcpStream::connect(server.address).await.is_err()
         })
         .await

@@ -74,7 +74,7 @@ async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others(
     assert_eq!(libraries(&stores).await, all);
     seen(&stores, OLD, false).await;
     seen(&stores, GONE, true).await;
-    // A library of another service stays, whatever its time of use.
+    // A library of another service stays, also if it was not used for long.
     seen(&stores, OF_OTHERS[0], true).await;
     store.tend_libraries().await.unwrap();
     let expected: BTreeSet<String> = all.iter().filter(|name| *name != GONE).cloned().collect();

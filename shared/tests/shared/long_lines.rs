@@ -14,7 +14,7 @@ const FORMAT: &str = "LONG_LINES_FORMAT";
 /// The name of this test.
 const SELF: &str = "long_lines::a_line_of_a_megabyte_is_cut_and_a_panic_is_a_line_with_its_place";
 const MEGABYTE: usize = 1024 * 1024;
-const SMALL_PANIC: &str = "nobody expected this";
+const SMALL_PANIC: &str = "a short panic";
 /// How long the whole process may take on a busy machine.
 const PROMPT: Duration = Duration::from_secs(10);
 

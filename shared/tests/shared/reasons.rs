@@ -93,7 +93,7 @@ async fn a_wrong_user_password_or_database_is_named() {
     let stranger = "its server does not know this user, or the password is wrong";
     for (login, reason) in [
         (format!("inventory:{SECRET}@"), stranger),
-        (format!("nobody:{SECRET}@"), stranger),
+        (format!("unknown:{SECRET}@"), stranger),
         (
             String::new(),
             "its server wants a password, and the URL has none",

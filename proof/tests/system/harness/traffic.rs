@@ -1,4 +1,4 @@
-//! Clients that place orders all the time, whatever fails.
+//! Clients that place orders all the time, also while parts fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -172,7 +172,7 @@ fn every_test_binary_is_in_its_manifest() {
             let main = format!("path = \"tests/{name}/main.rs\"");
             assert!(
                 manifest.contains(&main),
-                "{} is run by nobody",
+                "no test binary runs {}",
                 name_of(&folder)
             );
         }
