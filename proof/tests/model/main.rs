@@ -16,8 +16,9 @@
 //! random histories: [`histories`]. They also have to find the mistakes of [`planted`]; a model
 //! that cannot find them would prove nothing.
 //!
-//! The model leaves out batches (a function takes one order here), partitions (each is a system
-//! like this one), entries that are no events, limits of attempts, and the removal of old records.
+//! The model has no batches: a function takes one order. It has no partitions, because each of them
+//! is a system like this one. It also leaves out entries that are no events, limits of attempts, and
+//! the removal of old records.
 //!
 //! `MODEL_SEEDS` and `MODEL_STEPS` make more and longer histories. `MODEL_SEED` runs one history
 //! again, shortened to the steps that show the failure. `MODEL_LARGE` explores the larger systems,
