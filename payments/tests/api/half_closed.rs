@@ -133,7 +133,7 @@ async fn the_places_of_clients_that_are_gone_come_back() {
             let mut status = [0; "HTTP/1.1 200".len()];
             stream.read_exact(&mut status).await.is_ok() && status.ends_with(b"200")
         };
-        wait_until("a place", FOUND_GONE + LIMIT, free)
+        wait_until("a free connection", FOUND_GONE + LIMIT, free)
             .await
             .unwrap();
     }

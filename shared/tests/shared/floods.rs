@@ -192,7 +192,7 @@ async fn an_address_without_free_connections_may_ask_probes_and_others_may_ask_a
     }
     // A connection that ends makes room for the next one of its address.
     streams.pop();
-    wait_until("a place", LIMIT, || async {
+    wait_until("a free connection", LIMIT, || async {
         ask(&server, 1, "/hello").await.0 == 200
     })
     .await

@@ -165,7 +165,7 @@ impl Stores {
         }
     }
 
-    /// Emits orders of these quantities one after the other, and answers the ids of their entries.
+    /// Emits orders of these quantities in this order, and answers the ids of their entries.
     pub(crate) async fn emit(&self, quantities: impl IntoIterator<Item = u32>) -> Vec<String> {
         let (mut quantities, mut ids) = (quantities.into_iter().peekable(), Vec::new());
         // In pieces, so that a busy machine answers each command in time.

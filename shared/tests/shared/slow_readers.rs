@@ -150,7 +150,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
     let quiet = async {
         let server = start(&[("MAX_CONNECTIONS", "1")]);
         let slow = asking(&server, ASK).await;
-        // Until this answer has begun, the next client could still take its place.
+        // Until this answer has begun, the next request could still go first.
         slow.0.readable().await.unwrap();
         let waited = wait_free(&server).await;
         assert!(

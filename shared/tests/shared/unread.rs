@@ -122,7 +122,7 @@ async fn a_client_that_expects_100_continue_is_told_to_send_or_refused() {
 
 /// Waits until another client is served. A client that was refused frees its connection at once.
 async fn assert_free_within(server: &Server, limit: Duration) {
-    wait_until("a place", limit + LIMIT, || async {
+    wait_until("a free connection", limit + LIMIT, || async {
         let mut raw = Raw::to(server).await;
         raw.say("GET /alive HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .await;
