@@ -29,7 +29,7 @@ async fn set_clock(shop: &Shop, off_ms: i64) {
     set.await.unwrap();
 }
 
-/// No order is paid before its delay. It only looks as if it had been placed a month ahead.
+/// No order is paid before its delay, although it looks as if it had been placed a month ahead.
 #[tokio::test]
 async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited() {
     let shop = Shop::start(Shop::shimmed().env("COMPLETION_DELAY", "1h")).await;
