@@ -240,7 +240,7 @@ async fn a_timeline_shows_how_far_an_event_is() {
         ("paid", "false")
     );
     shop.system.process("inventory consume").restart().unwrap();
-    let acknowledged = wait_until("the end", LIMIT, || async {
+    let acknowledged = wait_until("the event to be acknowledged", LIMIT, || async {
         delivery().await == "acknowledged"
     });
     acknowledged.await.unwrap();

@@ -55,7 +55,7 @@ async fn consumers_without_a_name_do_not_share_one() {
     let env = [("CONSUMER_HTTP_ADDR", address.as_str())];
     let (_second, _) = shop.start_overheard(Role::InventoryConsume, &env);
     let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
-    wait_until("both to read", LIMIT, || async {
+    wait_until("both consumers to read", LIMIT, || async {
         shop.payments
             .group(stream, group)
             .await

@@ -19,7 +19,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarn
     assert_eq!(script.times(DONE), [1; 250]);
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 250]
     })
     .await
@@ -69,7 +69,7 @@ async fn a_stream_that_was_lost_is_replayed_once_it_is_back() {
     stores.own.kill();
     stores.own.restart().await.unwrap();
     let _running = stores.consume("two", &script);
-    wait_until("its group", LIMIT, || async {
+    wait_until("the group of the stream", LIMIT, || async {
         stores.pending().await == Some(0)
     })
     .await
@@ -82,7 +82,7 @@ async fn a_stream_that_was_lost_is_replayed_once_it_is_back() {
     .await
     .unwrap();
     rename("backup", STREAM).await.unwrap();
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 3]
     })
     .await
@@ -98,7 +98,7 @@ async fn a_store_that_lost_its_checkpoint_while_it_ran_is_noticed() {
     stores.wait_settled().await;
     wait_checkpoint(&stores, &ids[149]).await;
     operate(&stores, Command::new("DEL").key("checkpoint")).await;
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 150]
     })
     .await
@@ -125,7 +125,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(checkpoint(&stores).await, before);
     // The replay that is due still takes place.
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 5]
     })
     .await
