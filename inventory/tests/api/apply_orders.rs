@@ -135,7 +135,7 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     assert_eq!(
         outcomes[..2],
         [ApplyOutcome::Applied, ApplyOutcome::Applied],
-        "all is well again"
+        "the store works again"
     );
 }
 

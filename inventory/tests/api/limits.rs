@@ -137,7 +137,10 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     assert_eq!(Answer::to(fresh("/livez")).await.status, 200);
     let status = process.wait(LIMIT).await.unwrap();
     assert!(status.success(), "{status}");
-    assert!(fresh("/livez").send().await.is_err(), "it still listens");
+    assert!(
+        fresh("/livez").send().await.is_err(),
+        "the process still listens"
+    );
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_name_is_found_however_its_accents_were_typed() {
     assert_eq!(
         cursor_of(composed).await,
         cursor_of(apart).await,
-        "they are one list"
+        "both spellings are one list"
     );
 }
 

@@ -91,7 +91,7 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
     let noticed = killed.elapsed();
     assert!(
         noticed < ANSWER_STANDS + QUESTION_LIMIT,
-        "it was ready for {noticed:?} more"
+        "the process was ready for {noticed:?} more"
     );
 }
 

@@ -114,7 +114,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     assert_eq!(
         again,
         [ApplyOutcome::Repeated(Decision::Applied)],
-        "it is on record"
+        "the order is on record"
     );
 
     record_now(&test, product).await;
@@ -187,7 +187,7 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
         .apply_orders(&[at(31), at(33)], KEEP)
         .await
         .unwrap_err();
-    assert!(refused.did_nothing(), "it waits: {refused}");
+    assert!(refused.did_nothing(), "the order waits: {refused}");
     assert!(
         refused.to_string().contains("clock of this store"),
         "{refused}"
@@ -270,7 +270,7 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
         assert_eq!(
             marker(&test).await,
             None,
-            "only a sweep that is trusted writes one"
+            "only a sweep that trusts the clock writes a marker"
         );
     }
 }
@@ -287,7 +287,7 @@ async fn no_order_is_parked_for_a_marker_that_a_wrong_clock_wrote() {
         let before = test.dump().await;
         let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
         let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
-        assert!(refused.did_nothing(), "it waits: {refused}");
+        assert!(refused.did_nothing(), "the order waits: {refused}");
         assert!(refused.to_string().contains("records:swept"), "{refused}");
         assert_eq!(test.dump().await, before);
     }

@@ -79,7 +79,7 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         assert_eq!(
             surplus(&test, &sold, second).await,
             Release::NotTaken,
-            "that is its own"
+            "the record names this movement"
         );
         for expected in [Release::Released, Release::Repeated, Release::Repeated] {
             assert_eq!(surplus(&test, &sold, first).await, expected);
@@ -122,7 +122,7 @@ async fn a_surplus_is_given_back_beside_a_release_in_either_order() {
         assert_eq!(
             surplus(&test, &sold, second).await,
             Release::NotTaken,
-            "it was released"
+            "the order was released"
         );
         assert_eq!(stock(&test, product).await, 10);
     }

@@ -83,7 +83,7 @@ async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     assert_eq!(
         knows("forgotten").await,
         ["forgotten_early"],
-        "it is too young for that"
+        "the order is too young for that"
     );
     assert_eq!(knows("unknown").await, ["no_outcome"]);
     assert_eq!(knows("insufficient_stock").await, ["refund_missing"]);
@@ -207,11 +207,11 @@ async fn only_the_event_of_a_paid_order_is_emitted_again_and_it_is_the_same_even
     let before = test.dump().await;
     assert!(
         !test.store.emit_again(order.id).await.unwrap(),
-        "it is refunded"
+        "the order is refunded"
     );
     assert!(
         !test.store.emit_again(OrderId::mint()).await.unwrap(),
-        "it never was"
+        "the order never existed"
     );
     assert_eq!(test.dump().await, before);
 }

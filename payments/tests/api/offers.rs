@@ -271,7 +271,7 @@ async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
     assert_eq!(
         service.inventory.questions(id).len(),
         asked,
-        "it was not asked"
+        "inventory was not asked"
     );
 
     service

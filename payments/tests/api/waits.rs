@@ -153,7 +153,7 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
     assert_eq!(
         waited.header("order-final"),
         "false",
-        "it may still be refunded"
+        "the order may still be refunded"
     );
     // Changes the time of payment to the year 2020.
     let age = |line: &mut Vec<String>| line[order_line::PAID_AT] = "1577836800000".to_owned();

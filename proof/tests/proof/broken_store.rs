@@ -18,7 +18,10 @@ async fn a_lost_tail_takes_the_last_commands_with_it() {
     for _ in 0..3 {
         count(&operator).await;
     }
-    assert!(aof::cut_tail(&redis, Cut::Bytes(1)).is_err(), "it runs");
+    assert!(
+        aof::cut_tail(&redis, Cut::Bytes(1)).is_err(),
+        "the server runs"
+    );
     redis.kill();
     // The last command is torn. The next start removes all of it.
     let lost = aof::cut_tail(&redis, Cut::Bytes(1)).unwrap();
@@ -128,7 +131,7 @@ async fn a_backup_puts_the_store_back_to_where_it_was() {
     let backup = dir.path().join("backup");
     aof::back_up(&redis, &backup).unwrap();
     count(&operator).await;
-    assert!(aof::restore(&redis, &backup).is_err(), "it runs");
+    assert!(aof::restore(&redis, &backup).is_err(), "the server runs");
     redis.kill();
     aof::restore(&redis, &backup).unwrap();
     redis.restart().await.unwrap();

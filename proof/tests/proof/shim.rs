@@ -132,7 +132,7 @@ async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_di
     assert_ne!(
         redis.pid(),
         u32::try_from(server.as_raw()).unwrap(),
-        "it starts the server anew"
+        "the script starts the server anew"
     );
     kill(server, Signal::SIGKILL).unwrap();
     assert!(!redis.process().wait(LIMIT).await.unwrap().success());

@@ -38,7 +38,11 @@ async fn no_order_is_lost_early_or_paid_twice_when_payments_is_killed_with_500_o
     let due = due
         .iter()
         .flat_map(|placed_together| placed_together.split(' '));
-    assert_eq!(u32::try_from(due.count()), Ok(ORDERS), "all are pending");
+    assert_eq!(
+        u32::try_from(due.count()),
+        Ok(ORDERS),
+        "all orders are pending"
+    );
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, 0);
     for process in &processes {
         process.restart().unwrap();

@@ -51,7 +51,7 @@ async fn a_rejected_order_delivered_again_is_answered_again_and_refunded_once() 
         shop.assert_quiet().await;
         assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, copies);
     }
-    assert_eq!(shop.order(id).await, refunded, "nothing about it changed");
+    assert_eq!(shop.order(id).await, refunded, "the order did not change");
     assert_eq!(shop.stock(product).await, 2);
 }
 

@@ -88,7 +88,7 @@ async fn two_databases_of_one_server_are_two_stores() {
         .await
         .list()
         .unwrap();
-    assert_eq!(libraries.len(), 2, "one identity of each service");
+    assert_eq!(libraries.len(), 2, "one library of each service");
 }
 
 #[tokio::test]

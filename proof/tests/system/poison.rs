@@ -160,7 +160,11 @@ async fn an_entry_that_fails_each_time_is_parked_after_five_attempts_and_its_nei
         assert!(letters.iter().any(|letter| letter.fields == fields));
     }
     assert_eq!(shop.stock(product).await, 1_000 - 48);
-    assert_eq!(shop.movements(product).await, 1 + 48, "each applied once");
+    assert_eq!(
+        shop.movements(product).await,
+        1 + 48,
+        "each order is applied once"
+    );
 }
 
 #[tokio::test]

@@ -30,9 +30,9 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
     let (paid, refunded) = (count(&orders, "paid"), count(&orders, "refunded"));
     assert_eq!((paid, refunded), (ORDERS / 3 * 2, ORDERS / 3));
     let emitted = shop.payments.length(OrderCompleted::STREAM).await;
-    assert_eq!(emitted, ORDERS as u64, "each is paid once");
+    assert_eq!(emitted, ORDERS as u64, "each order is paid once");
     let refunds = shop.inventory.length(RefundOrder::STREAM).await;
-    assert_eq!(refunds, refunded as u64, "each is rejected once");
+    assert_eq!(refunds, refunded as u64, "each order is rejected once");
     assert_eq!(shop.stock(product).await, 100_000 - paid as u64);
     assert_eq!(shop.movements(product).await, 1 + paid as u64);
     for (store, stream, group) in [

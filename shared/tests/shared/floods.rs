@@ -100,7 +100,7 @@ async fn hear(stream: &mut TcpStream, words: &str) {
             assert_ne!(
                 stream.read_buf(&mut heard).await.unwrap(),
                 0,
-                "it was closed"
+                "the connection was closed"
             );
         }
     };

@@ -130,7 +130,7 @@ async fn a_blocked_read_ends_by_its_block() {
         member.read_new(&reader, &mut pace, 10, block),
         stores.emit([DONE])
     );
-    assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
+    assert_eq!(entries.unwrap().len(), 1, "a new entry ends the read");
 }
 
 #[tokio::test]

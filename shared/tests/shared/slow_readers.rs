@@ -120,7 +120,7 @@ async fn a_request_counts_until_its_answer_is_taken() {
     }
     wait_free(&server).await;
     let body = read.split_off(read.len() - LARGE);
-    assert!(body == large_text(), "it is whole");
+    assert!(body == large_text(), "the answer is whole");
 }
 
 #[tokio::test]

@@ -99,7 +99,11 @@ impl Watched {
         let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
         kill(pid, Signal::SIGTERM).unwrap();
         let ended = timeout(super::STOP_LIMIT, self.child.wait());
-        ended.await.expect("it ignores SIGTERM").unwrap().code()
+        ended
+            .await
+            .expect("the process ignores SIGTERM")
+            .unwrap()
+            .code()
     }
 }
 
