@@ -16,7 +16,7 @@ use crate::script::{AWAY, DONE, Script};
 const WATCHED: Duration = Duration::from_secs(4);
 /// A consumer without progress for this long counts as stalled.
 const SOON: Duration = Duration::from_secs(1);
-/// The most reads within `WATCHED`. At its longest pause a consumer reads about once in 500 ms.
+/// The most reads within `WATCHED`. At its end the consumer pauses for 0.5 to 1 s between two reads.
 const FEW: u64 = 16;
 
 /// In each round the consumer reads its own pending entries with success, and then fails.
