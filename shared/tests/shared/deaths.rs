@@ -14,7 +14,7 @@ use crate::checkpoint::{operate, wait_checkpoint};
 use crate::harness::{LIMIT, STREAM, Stores, field, membership, partition};
 use crate::script::{DIE, DONE, FAIL_THEN_DIE, HELD, Script};
 
-/// The most starts until an entry that kills its consumer is set aside.
+/// The most starts until an entry that kills its consumer is parked.
 const MOST_LIVES: usize = 8;
 /// The seed of links without random faults.
 const SEED: u64 = 1;
@@ -156,7 +156,7 @@ async fn an_entry_that_kills_its_consumer_does_not_kill_each_replay() {
     panic!("each replay kills");
 }
 
-/// Starts a consumer again and again, until an entry is set aside. Answers its dead letter.
+/// Starts a consumer again and again, until an entry is parked. Answers its dead letter.
 async fn live_until_parked(stores: &Stores, has_died: impl Fn(&Script) -> bool) -> Entry {
     for _ in 0..MOST_LIVES {
         let script = Script::default();

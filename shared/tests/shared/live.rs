@@ -245,7 +245,7 @@ async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_h
     }
     live.read();
     let (signals, _) = live.feed.subscribe().await.unwrap();
-    // From here on nobody can read the partition. Its next change is written all the same.
+    // From here on no client can read the partition. Its next change is written all the same.
     live.run("RENAME", &["changes:{0}", "aside"]).await;
     live.run("SET", &["changes:{0}", "no stream"]).await;
     let late = live
