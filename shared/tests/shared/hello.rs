@@ -106,7 +106,7 @@ async fn the_example_serves_and_stops_without_any_store() {
     assert_eq!(end(child).await.code(), Some(0));
 }
 
-/// The first signal begins a long drain, which the second one ends.
+/// The first signal begins a long drain, and the second one ends it.
 #[tokio::test]
 async fn a_second_signal_ends_a_process_with_the_status_of_that_signal() {
     let program = build().await;
