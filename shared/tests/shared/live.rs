@@ -66,7 +66,7 @@ impl Live {
         }
     }
 
-    /// Reads both partitions for clients, as a process does.
+    /// Reads both partitions, as a process does for its clients.
     fn read(&mut self) {
         for partition in both().all() {
             let reader = Redis::reader(&url(&self.stores.own, User::Operator), LIMIT);
@@ -77,7 +77,7 @@ impl Live {
         }
     }
 
-    /// Adds an entry of this id (`*`: of the present time) and these fields. Answers its id.
+    /// Adds an entry with this id (`*` for the present time) and these fields. Answers its id.
     async fn add(&self, key: &str, id: &str, fields: [&str; 4]) -> String {
         let add = Command::new("XADD").arg(key).arg(id).args(fields);
         let added = self.stores.operator.run(add).await.unwrap();
@@ -100,7 +100,7 @@ impl Live {
         positions.expect("nothing was removed")
     }
 
-    /// What a client receives that reconnects behind this event.
+    /// What a client receives that reconnects after this event.
     async fn missed(&self, mark: Mark) -> Vec<(Mark, String)> {
         let (mut positions, mut missed) = (self.positions(mark).await, Vec::new());
         loop {
