@@ -21,7 +21,7 @@ const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
 /// The second step fails while this key is missing.
 const GATE: &str = "attempts:gate";
-/// The identity of a store that an older build left, which had no step.
+/// The identity of a store of an older build, whose layout had no step.
 const OLD: &str = "an-old-one test 1 0";
 const TWO_STEPS: Layout = Layout {
     service: "test",
@@ -215,7 +215,7 @@ async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
         assert_eq!(taken(&stores).await, [false, false]);
         assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
     }
-    // One layout newer, both steps are taken.
+    // In the next layout both steps are taken.
     ask(&stores, "SET", &["identity", "an-old-one test 2 0"]).await;
     open(&stores, &store).await.unwrap();
     assert_eq!(taken(&stores).await, [true, true]);
