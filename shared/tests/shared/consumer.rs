@@ -12,7 +12,7 @@ use crate::script::{DONE, PARK, RETRY_TWICE, Script};
 async fn entries_are_handed_over_once_in_batches_of_bounded_size() {
     let stores = Stores::start().await;
     let script = Script::default();
-    stores.emit([DONE; 1_050]).await;
+    stores.emit(vec![DONE; 1_050]).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), vec![1; 1_050]);
@@ -114,7 +114,7 @@ async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
 async fn a_consumer_that_is_stopped_settles_what_it_has_in_hand() {
     let stores = Stores::start().await;
     let script = Script::default();
-    stores.emit([DONE; 2_000]).await;
+    stores.emit(vec![DONE; 2_000]).await;
     let running = stores.consume("one", &script);
     wait_until("its first batch", LIMIT, || async {
         !script.calls().is_empty()

@@ -25,10 +25,10 @@ async fn an_entry_whose_dead_letter_is_gone_is_parked_again() {
     stores.wait_settled().await;
     running.stop().await;
     let lost = &letters(&stores).await[1];
-    let lose = Command::new("XDEL")
+    let removal = Command::new("XDEL")
         .key("dead_letters")
         .arg(lost.id.as_str());
-    stores.operator.run(lose).await.unwrap();
+    stores.operator.run(removal).await.unwrap();
     assert_eq!((letters(&stores).await.len(), names(&stores).await), (2, 3));
     // As after a failover: the store has a new incarnation, and a replay is due.
     stores.own.kill();
