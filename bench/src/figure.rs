@@ -213,7 +213,7 @@ mod tests {
         sheet.higher("a".to_owned(), "/s", value, value / 100.0);
         sheet.lower("b".to_owned(), "us", 1.0, 0.0);
         sheet.limit("a", Bare::Redis, limit);
-        sheet.limit("nobody measured this", Bare::Http, limit);
+        sheet.limit("a figure without a measurement", Bare::Http, limit);
         sheet
     }
 

@@ -187,7 +187,7 @@ impl Rig {
     pub(crate) fn sold(&mut self, products: &[ProductId]) -> Result<u64> {
         for store in [&mut self.inventory, &mut self.payments] {
             let letters = store.dead_letters()?;
-            ensure!(letters == 0, "{letters} events were set aside");
+            ensure!(letters == 0, "there are {letters} dead letters");
         }
         catalogue::sold(self.inventory_address()?, products)
     }

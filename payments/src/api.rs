@@ -63,7 +63,7 @@ type Apis = (OrderApi, StreamApi, TimelineApi, AdminApi);
 enum Tag {
     /// What was ordered, and how it ended.
     Orders,
-    /// For those who run the system.
+    /// For operators of the system.
     Admin,
 }
 

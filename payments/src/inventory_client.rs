@@ -258,8 +258,7 @@ impl Inner {
         read(response.map_err(|error| no_answer(&error))?).await
     }
 
-    /// Each segment is pushed as one: whatever a segment contains, it cannot name another path or
-    /// host.
+    /// Each segment is pushed as one, so no text in it can name another path or host.
     fn url(&self, segments: &[&str]) -> Result<Url, InventoryError> {
         let mut url = self.base.clone();
         let no_base =

@@ -21,7 +21,7 @@ use crate::domain::{
 pub(super) struct ProductBody {
     /// Its id, a UUIDv7.
     id: ProductId,
-    /// What it is called.
+    /// The name of the product.
     name: String,
     /// What one piece costs, exact to the cent.
     price: Money,
@@ -97,7 +97,7 @@ const READ_ONLY: [(&str, &str); 5] = [
 impl FromFields for NewProduct {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("NewProduct", "A product to create.")
-            .required("name", "What it is called.", text())
+            .required("name", "The name of the product.", text())
             .required("price", "What one piece costs.", schema::money())
             .required("quantity", "Pieces on hand.", schema::whole(0, MAX_STOCK))
             .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))

@@ -1,4 +1,4 @@
-//! The operations that give back the stock of orders, for those who run the system.
+//! The operations that give back the stock of orders, for operators of the system.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The operations of an operator over HTTP: outcomes, releases and audits.
+//! The operations of an operator over HTTP: records, releases and audits.
 
 use inventory::domain::NewProduct;
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
     };
     count(&products[1], 11).await;
     operate(&format!("XTRIM movements:{} MAXLEN 0", products[3])).await;
-    // Made anew, its second movement does not follow from the first.
+    // The stock changes without a movement, so the next movement does not follow from the last.
     operate(&format!("XTRIM movements:{} MAXLEN 1", products[2])).await;
     count(&products[2], 7).await;
     service

@@ -1,5 +1,5 @@
-//! What every function of the library promises: nothing at all on a store that has lost its identity,
-//! and that it is there when it is called.
+//! What every function of the library promises: it changes nothing on a store without identity, and
+//! it is loaded when it is called.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,8 +15,8 @@ use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, TestStore, order};
 
-/// A product with stock, one without, and an order for each, for one that is deleted and for one
-/// that never was.
+/// A batch of orders: for a product with stock, one without stock, a deleted one, and one that
+/// never existed.
 struct Batch {
     product: ProductId,
     orders: Vec<OrderCompleted>,
@@ -59,10 +59,10 @@ async fn every_lua_file_is_a_function_of_the_store() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lua");
     let files = std::fs::read_dir(folder).unwrap().filter_map(|file| {
         let name = file.unwrap().file_name().into_string().unwrap();
-        // Beside them is a folder of what they share.
+        // The code that several functions share is in a folder beside them.
         Some(name.strip_suffix(".lua")?.to_owned())
     });
-    // And those that every library has.
+    // Every library also has these functions.
     let common = ["move_checkpoint", "set_identity"].map(str::to_owned);
     let library = test.store.own.library();
     let expected: BTreeSet<String> = files
@@ -122,7 +122,7 @@ async fn a_store_without_identity_refuses_every_function() {
             .unwrap_err(),
     ];
     for error in errors {
-        // Waited for, not parked: somebody may bring the data back.
+        // The error says "not now", so the consumer waits: an operator may bring the data back.
         assert!(error.did_nothing(), "{error:?}");
     }
     assert!(!test.store.own.has_identity().await.unwrap());

@@ -1,5 +1,4 @@
-//! One effect for one intent, however often the request is repeated, and whatever has happened
-//! meanwhile.
+//! A request with a key has one effect, also if it is repeated after other changes.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -14,7 +13,7 @@ async fn post(service: &Service, path: &str, key: &str, body: &str) -> Answer {
         .await
 }
 
-/// Asserts that `again` is the answer `first` once more.
+/// Asserts that `again` repeats the answer `first`.
 fn assert_replayed(first: &Answer, again: &Answer) {
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert_eq!(first.header("idempotent-replayed"), "");
@@ -56,7 +55,7 @@ async fn a_repeated_restock_is_answered_like_the_first_and_adds_nothing() {
     assert_eq!(first.json()["quantity"], 6, "{first:?}");
     assert_replayed(&first, &post(&service, &restock, "k", five).await);
 
-    // What changed since then is not in the answer of then, and its version is no obstacle.
+    // The repeated answer has no change from later, and its version stops no later change.
     service
         .send(Method::PATCH, &path, &[], r#"{"name":"Tea"}"#)
         .await;

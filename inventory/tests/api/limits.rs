@@ -1,4 +1,4 @@
-//! How much the service takes on, and how it stops.
+//! How many requests and connections the service takes, and how it stops.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use stack::wait::wait_until;
 
 use crate::harness::{Answer, LIMIT, Service};
 
-/// The parts of `"default";r=1;t=30` as numbers.
+/// The numbers in a header such as `"default";r=1;t=30`.
 fn numbers(header: &str) -> Vec<u64> {
     let (name, numbers) = header.split_once(';').unwrap_or_default();
     assert_eq!(name, "\"default\"", "{header}");
@@ -40,7 +40,7 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     assert_eq!(numbers(refused.header("ratelimit")), [0, 3]);
     assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=3");
     assert_eq!(refused.header("retry-after"), "1");
-    // What a browser asks before a request does not count.
+    // The preflight that a browser sends before a request does not count.
     let preflight = service.request(reqwest::Method::OPTIONS, "/products");
     let preflight = Answer::to(preflight).await;
     assert_eq!((preflight.status, preflight.header("ratelimit")), (204, ""));
@@ -68,7 +68,7 @@ async fn nobody_is_limited_unless_the_setting_says_so() {
     }
 }
 
-/// With the settings that a service is shipped with.
+/// With the default settings of the service.
 #[tokio::test]
 async fn six_thousand_idle_connections_of_one_address_take_nothing_from_others() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -106,7 +106,7 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     let path = format!("/products/{id}");
     let process = service.system.process("inventory serve");
     process.terminate();
-    // Every request comes on a connection of its own.
+    // Each request uses a new connection.
     let fresh = |path: &str| {
         let client = Client::builder()
             .no_proxy()
@@ -137,7 +137,10 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     assert_eq!(Answer::to(fresh("/livez")).await.status, 200);
     let status = process.wait(LIMIT).await.unwrap();
     assert!(status.success(), "{status}");
-    assert!(fresh("/livez").send().await.is_err(), "it still listens");
+    assert!(
+        fresh("/livez").send().await.is_err(),
+        "the process still listens"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Movements tell why the stock is what it is.
+//! Movements tell how the stock came about.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use shared::contract::id::{OrderId, ProductId};
 use crate::harness::{KEEP, Service, order};
 use inventory::domain::{ApplyOutcome, Decision};
 
-/// What a movement says, without when.
+/// A movement without its time.
 fn told(movement: &Value) -> Value {
     let mut movement = movement.clone();
     let fields = movement.as_object_mut().unwrap();
@@ -51,7 +51,7 @@ async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_pr
             r#"{"quantity":5,"note":"one fell"}"#,
         )
         .await;
-    // Neither a new name nor a refused change is a movement.
+    // Neither a new name nor a refused change makes a movement.
     service
         .send(Method::PATCH, &path, &[], r#"{"name":"Green tea"}"#)
         .await;
@@ -161,7 +161,7 @@ async fn a_product_that_never_was_has_no_movements() {
         .await
         .problem(400, "invalid-cursor");
 
-    // A cursor of another product, and one that is no place in a stream.
+    // A cursor of another product, and a cursor that is no place in a stream.
     let other = service.create("Coffee").await;
     service
         .post(&format!("/products/{other}/restock"), r#"{"quantity":1}"#)

@@ -1,4 +1,4 @@
-//! What inventory tells an operator, and the stock that it gives back.
+//! The records that inventory shows to an operator, and the stock that it gives back.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) async fn release(test: &TestStore, order: &OrderCompleted) -> Release
         .unwrap()
 }
 
-/// The refunds that were asked for.
+/// All refunds that inventory asked for.
 pub(crate) async fn refunds(test: &TestStore, partition: Partition) -> Vec<RefundOrder> {
     let entries = test.entries(&partition.key(RefundOrder::STREAM)).await;
     let read = |entry: &Entry| RefundOrder::decode(entry.fields.as_ref().unwrap()).unwrap();
@@ -96,7 +96,7 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             ]);
         }
         for partition in partitions.all() {
-            // No shop was closed for long before its newest records.
+            // No shop is closed for long before its newest record.
             let hour = now / HOUR_MS - 10 * 24;
             test.operate(
                 "ZADD",
@@ -245,14 +245,14 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     assert_eq!(release(&test, &sold).await, Release::TooMany);
     assert_eq!(test.dump().await, before);
 
-    let bucket = sold.ordered_at.as_millis() / HOUR_MS;
+    let hour = sold.ordered_at.as_millis() / HOUR_MS;
     let spoiled = [
         (format!("product:{product}"), "SET"),
         (format!("product:{product}"), "LPUSH"),
         (format!("movements:{product}"), "SET"),
-        (format!("records:{bucket}"), "LPUSH"),
+        (format!("records:{hour}"), "LPUSH"),
     ];
-    // There is no refund yet.
+    // The stream has no refund yet.
     test.operate("XADD", "refund_order 1-0 a b").await;
     let spoiled = spoiled
         .into_iter()

@@ -1,4 +1,4 @@
-//! The operation for those who run the system.
+//! The operation for operators of the system.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
 use crate::inventory_client::InventoryError;
 
-/// The operation for those who run the system.
+/// The operation for operators of the system.
 pub(super) struct AdminApi(pub(super) Api);
 
 /// A comparison of orders with the records of inventory.

@@ -155,7 +155,7 @@ impl OrderApi {
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
     ///
-    /// The answer for an order that is paid already is 409, whatever the condition is. A repeated
+    /// The answer for an order that is paid already is 409 with any condition. A repeated
     /// request with an `Idempotency-Key` is answered like the first, also if the order has another
     /// version by now.
     #[oai(

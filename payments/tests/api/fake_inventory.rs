@@ -1,4 +1,4 @@
-//! A stand-in for inventory that answers what it is told to, product by product.
+//! A stand-in for inventory, which answers each product as a test says.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,23 +12,23 @@ use tokio::task::JoinSet;
 
 use crate::harness::LIMIT;
 
-/// A listening stand-in. Dropped, it refuses connections.
+/// A stand-in that listens. When it is dropped, it refuses connections.
 pub(crate) struct FakeInventory {
     url: String,
     state: Arc<Mutex<State>>,
     _tasks: JoinSet<()>,
 }
 
-/// What a question about a product leads to.
+/// What the stand-in does with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Behaviour {
-    /// These bytes are sent.
+    /// Sends these bytes.
     Answer(String),
-    /// These bytes are sent once all answers are released.
+    /// Sends these bytes once the test releases all answers.
     Held(String),
-    /// The connection is closed without an answer.
+    /// Closes the connection without an answer.
     HangUp,
-    /// The same, but only the first time.
+    /// Closes the connection the first time, and sends these bytes from then on.
     HangUpOnce(String),
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Behaviour {
 struct State {
     released: watch::Sender<bool>,
     behaviours: BTreeMap<String, Behaviour>,
-    /// The head of each question, by product.
+    /// The heads of all requests, by product.
     questions: BTreeMap<String, Vec<String>>,
 }
 
@@ -58,32 +58,32 @@ impl FakeInventory {
         &self.url
     }
 
-    /// Says what happens when somebody asks for this product.
+    /// Sets what happens with a request for this product.
     pub(crate) fn set(&self, id: ProductId, behaviour: Behaviour) {
         lock(&self.state)
             .behaviours
             .insert(id.to_string(), behaviour);
     }
 
-    /// Says what happens when somebody asks what an order did to the stock.
+    /// Sets what happens with a request for the movement of an order.
     pub(crate) fn set_movement(&self, product: &str, order: &str, behaviour: Behaviour) {
         let path = format!("{product}/movements?order_id={order}");
         lock(&self.state).behaviours.insert(path, behaviour);
     }
 
-    /// Says what inventory has on record of an order.
+    /// Sets what happens with a request for the record of an order.
     pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
         lock(&self.state)
             .behaviours
             .insert(format!("admin/outcomes?orders={order}"), behaviour);
     }
 
-    /// Lets go of all answers that are held, now and later.
+    /// Releases all held answers, and holds none from now on.
     pub(crate) fn release(&self) {
         lock(&self.state).released.send_replace(true);
     }
 
-    /// Waits until this product was asked for that many times.
+    /// Waits until this product was requested this many times.
     pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
         wait_until("the questions", LIMIT, || async {
             self.questions(id).len() >= times
@@ -92,14 +92,14 @@ impl FakeInventory {
         .unwrap();
     }
 
-    /// A new product with this price, a JSON value, and this stock.
+    /// A new product with this price, as a JSON value, and this stock.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
         self.set(id, Behaviour::Answer(product(id, price, quantity)));
         id
     }
 
-    /// The heads of all questions about this product, or under this path of one.
+    /// The heads of all requests for this product or for this path below a product.
     pub(crate) fn questions(&self, id: impl std::fmt::Display) -> Vec<String> {
         let state = lock(&self.state);
         state
@@ -110,7 +110,7 @@ impl FakeInventory {
     }
 }
 
-/// What inventory says about a product.
+/// The answer of inventory for a product.
 pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
     let body = format!(
         r#"{{"id":"{id}","name":"Tea","price":{price},"quantity":{quantity},"version":1}}"#
@@ -118,7 +118,7 @@ pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
     response("200 OK", "application/json", &body)
 }
 
-/// What inventory says about an order whose stock it has taken, or not.
+/// The answer of inventory for an order: the movement, if the stock was taken.
 pub(crate) fn movements(taken: Option<&str>) -> String {
     let movement = taken.map(|order| {
         format!(
@@ -132,7 +132,7 @@ pub(crate) fn movements(taken: Option<&str>) -> String {
     )
 }
 
-/// What inventory says it has on record of an order.
+/// The answer of inventory with the record of an order.
 pub(crate) fn outcome(order: &str, outcome: &str) -> String {
     let movement = if outcome == "applied" {
         r#","movement_id":"1763632806410-0""#
@@ -143,7 +143,7 @@ pub(crate) fn outcome(order: &str, outcome: &str) -> String {
     response("200 OK", "application/json", &body)
 }
 
-/// What inventory says when there is no such product.
+/// The answer of inventory for an unknown product.
 pub(crate) fn not_found() -> String {
     let body = r#"{"type":"/problems/not-found","status":404}"#;
     response("404 Not Found", "application/problem+json", body)
@@ -165,7 +165,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// Answers one question. `None` when the connection is to be closed, or was.
+/// Answers one request. `None` if the connection closed, or has to be closed.
 async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
     let head = read_head(stream).await?;
     let path = head.split(' ').nth(1)?;

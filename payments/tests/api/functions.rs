@@ -1,5 +1,5 @@
-//! What every function of the library promises: nothing at all on a store that has lost its identity,
-//! and that it is there when it is called.
+//! What every function of the library promises: it changes nothing on a store without identity, and
+//! it is loaded when it is called.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -88,11 +88,11 @@ async fn every_lua_file_is_a_function_of_the_store() {
     complete(&test).await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lua");
     let files = std::fs::read_dir(folder).unwrap().filter_map(|file| {
-        // What they have in common lies in a folder.
+        // The code that several functions share is in a folder beside them.
         let name = file.unwrap().file_name().into_string().unwrap();
         Some(name.strip_suffix(".lua")?.to_owned())
     });
-    // And those that every library has.
+    // Every library also has these functions.
     let common = ["move_checkpoint", "set_identity"].map(str::to_owned);
     let library = test.store.own.library();
     let expected: BTreeSet<String> = files
@@ -132,7 +132,7 @@ async fn a_store_without_identity_refuses_every_function() {
         test.store.emit_again(due).await.unwrap_err(),
         test.store.read_account(only_partition()).await.unwrap_err(),
     ] {
-        // Waited for, not parked: somebody may bring the data back.
+        // The error says "not now", so the consumer waits: an operator may bring the data back.
         assert!(error.did_nothing(), "{error:?}");
     }
     assert_eq!(test.dump().await, before);

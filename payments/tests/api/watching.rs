@@ -1,4 +1,4 @@
-//! What watching costs the store.
+//! What clients that watch cost the store.
 
 use futures_util::future::join_all;
 use shared::redis::Command;
@@ -7,7 +7,7 @@ use stack::credentials::User;
 use crate::harness::Service;
 use crate::live::{cancel, next, open, place, redis, start};
 
-/// How many connections the store has.
+/// The number of connections to the store.
 async fn connections(service: &Service) -> usize {
     let list = Command::new("CLIENT").arg("LIST");
     let list = redis(service, User::Operator)
@@ -21,7 +21,7 @@ async fn connections(service: &Service) -> usize {
         .count()
 }
 
-/// How often the store was asked for changes.
+/// How often the service has read changes from the store.
 async fn reads(service: &Service) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = redis(service, User::Operator)
@@ -43,7 +43,7 @@ async fn while_nobody_watches_no_change_is_read() {
     cancel(&service, &id).await;
     assert_eq!(reads(&service).await, 0);
     for _ in 0..3 {
-        // Each comes to a feed that dozes, or is about to.
+        // Each client opens its stream while the feed rests, or is about to rest.
         let mut events = open(&service).await;
         let id = place(&service).await;
         assert!(next(&mut events).await.data.contains(&id));

@@ -40,9 +40,9 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     shim::fill_disk(redis.dir(), true).unwrap();
     assert!(
         operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
-        "it answered"
+        "the store answered"
     );
-    wait_until("its end", LIMIT, || async {
+    wait_until("the server to end", LIMIT, || async {
         redis.process().exit().is_some()
     })
     .await
@@ -75,7 +75,7 @@ async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_i
     assert!(counter(&operator).await.is_some(), "reads are answered");
     shim::fill_disk(redis.dir(), false).unwrap();
     let soon = LIMIT.min(Duration::from_secs(10));
-    wait_until("room", soon, || async {
+    wait_until("the store to take changes", soon, || async {
         operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
     })
     .await
@@ -104,7 +104,7 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
             assert_eq!(refused.code(), Some("NOREPLICAS"), "{policy}");
         }
         shim::fill_disk(redis.dir(), false).unwrap();
-        wait_until("room", LIMIT, || async {
+        wait_until("the store to take changes", LIMIT, || async {
             operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
         })
         .await
@@ -132,7 +132,7 @@ async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_di
     assert_ne!(
         redis.pid(),
         u32::try_from(server.as_raw()).unwrap(),
-        "it starts the server anew"
+        "the script starts the server anew"
     );
     kill(server, Signal::SIGKILL).unwrap();
     assert!(!redis.process().wait(LIMIT).await.unwrap().success());

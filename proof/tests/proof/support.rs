@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers of several tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use stack::operator::Operator;
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 
-/// Generous, because tests share the machine with a compiler.
+/// Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn guard() -> Guard {
@@ -21,7 +21,7 @@ pub(crate) async fn guard() -> Guard {
     }
 }
 
-/// A store of inventory in this folder, and a client that may do everything.
+/// A store of inventory in this folder, and a client with all rights.
 pub(crate) async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
     let server = tokio::task::spawn_blocking(server::shared)
         .await

@@ -58,15 +58,17 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     .unwrap();
     assert!(
         !system.process("payments consume").is_running(),
-        "it was never started"
+        "the process was never started"
     );
 
     let last = process.pid();
     drop((supervisor, system));
     let pid = Pid::from_raw(last.cast_signed());
-    wait_until("its end", LIMIT, || async { kill(pid, None).is_err() })
-        .await
-        .unwrap();
+    wait_until("the process to end", LIMIT, || async {
+        kill(pid, None).is_err()
+    })
+    .await
+    .unwrap();
     assert_eq!(process.pid(), last);
 }
 

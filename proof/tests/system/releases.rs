@@ -1,5 +1,5 @@
-//! Stock that is given back through the API, and orders that took theirs twice: the promise holds after
-//! each call.
+//! Stock that a client gives back through the API, and orders that took their stock twice. The
+//! stores agree after each call.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use stack::role::Role;
 use crate::harness::programs::text;
 use crate::harness::{LIMIT, Shop};
 
-/// Orders that take their stock twice: more than one run repairs unasked.
+/// How many orders take their stock twice: one more than a run repairs by default.
 const MANY: usize = 101;
 
 async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
@@ -22,7 +22,7 @@ async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     id
 }
 
-/// Asks inventory over HTTP to give stock back. Answers the status.
+/// Asks inventory over HTTP to give the stock of an order back. Answers the status.
 async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
     let url = format!("{}/admin/releases", shop.system.inventory_url());
     let body = json!({ "order_id": order, "product_id": product }).to_string();
@@ -43,7 +43,7 @@ async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {
     (code, serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Kinds of difference, each with whether it was repaired.
+/// The kind of each difference, and whether it was repaired.
 fn kinds(report: &Value) -> Vec<(&str, bool)> {
     let lines = report["differences"].as_array().unwrap().iter();
     let line = |line: &'_ Value| line["repaired"].as_bool().unwrap();
@@ -64,7 +64,7 @@ async fn a_paid_order_whose_stock_is_given_back_is_refunded_in_any_partition() {
             assert_eq!(shop.stock(product).await, 5);
         }
         assert_eq!(shop.order(order).await["reason"], "released");
-        // All five can be sold once more, and none of them twice.
+        // All five pieces can be sold once more.
         paid(&shop, product, 5).await;
         let (code, report) = reconcile(&shop, &[]).await;
         assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
@@ -104,10 +104,10 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     assert_eq!(
         shop.inventory.length(RefundOrder::STREAM).await,
         0,
-        "nobody is refunded"
+        "no order is refunded"
     );
 
-    // Once more, and now each has given back before.
+    // The same again, with orders that have given stock back once before.
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 88);
     let (code, report) = reconcile(&shop, &["--apply"]).await;
@@ -120,7 +120,7 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to() {
+async fn more_than_a_hundred_differences_are_repaired_only_on_request() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let mut orders = Vec::new();
@@ -146,7 +146,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     assert_eq!(
         shop.stock(product).await,
         798,
-        "nothing is repaired unasked"
+        "the run was not told to repair that many"
     );
     let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
     assert_eq!(
@@ -160,7 +160,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     assert_eq!(shop.stock(product).await, 899);
 }
 
-/// Makes inventory forget the outcome of all orders, and has it read their events again.
+/// Removes inventory's records of all orders, and has it read their events again.
 async fn take_again(shop: &Shop) {
     let hours = shop
         .inventory

@@ -1,5 +1,5 @@
-//! A wire that swallows everything: the client finds out, comes back when the wire does, and leaves
-//! nothing behind.
+//! A wire that swallows all bytes: the client notices, reconnects when the wire works again, and
+//! leaks nothing.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use tokio::time::Instant;
 use crate::harness::{Stores, membership};
 use crate::relay::Relay;
 
-/// The wire works, and so must its clients.
+/// How soon after the wire works again a client has to work.
 const BACK: Duration = Duration::from_secs(2);
-/// What a busy machine may add to a limit.
+/// How much a busy machine may add to a limit.
 const MARGIN: Duration = Duration::from_millis(500);
 
 fn get() -> Command {
     Command::new("GET").key("product:1")
 }
 
-/// Asks as a busy process does, several times at once, until the time is over. Answers how much of
-/// it was answered.
+/// Asks like a busy process, with eight calls at a time, for this long. Answers the number of calls
+/// that were answered.
 async fn busy(redis: &Redis, time: Duration) -> usize {
     let until = Instant::now() + time;
     let askers = (0..8).map(|_| async {
@@ -57,7 +57,7 @@ async fn a_busy_client_leaves_a_connection_on_which_nothing_is_answered() {
             ),
             "{error:?}"
         );
-        // Only what is connected now is lost; nobody tells the client.
+        // Only the open connections are lost, and the client does not learn of it.
         relay.heal();
         let limit = STUCK_AFTER + MARGIN;
         wait_until("the client", limit, || async {
@@ -81,7 +81,7 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     let silence = Duration::from_secs(7);
     relay.swallow();
     assert_eq!(busy(&redis, silence).await, 0);
-    // One connection per second is tried, whatever number of commands wait for it.
+    // One connection per second is tried for all waiting commands together.
     let tried = relay.accepted() - accepted;
     assert!(
         (2..=14).contains(&tried),
@@ -98,9 +98,9 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     assert_eq!(
         relay.accepted(),
         accepted,
-        "a client that is answered stays"
+        "a client that gets answers keeps its connection"
     );
-    let clean = wait_until("what is left to be gone", BACK, || async {
+    let clean = wait_until("old connections and tasks to end", BACK, || async {
         relay.open() == open && tasks() == alive
     });
     clean
@@ -138,7 +138,7 @@ async fn a_blocked_reader_comes_back_too() {
     back.await.unwrap();
 }
 
-/// The server speaks, and says that it cannot work just now.
+/// The server answers, and says that it cannot work just now.
 #[tokio::test]
 async fn a_client_whose_server_refuses_to_work_stays() {
     let stores = Stores::start().await;

@@ -1,4 +1,4 @@
-//! Lines of the own store, read together.
+//! Calls that read a line of the own store at the same moment share one command.
 
 use futures_util::future::join_all;
 use shared::redis::{Code, Command};
@@ -6,7 +6,7 @@ use shared::store::function::IDENTITY;
 
 use crate::harness::{Stores, partition};
 
-/// How often the own store was asked for lines.
+/// How often clients have read lines from the own store.
 async fn reads(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.operator.run(info).await.unwrap().text().unwrap();
@@ -20,7 +20,7 @@ async fn write(stores: &Stores, command: Command) {
     stores.operator.run(command).await.unwrap();
 }
 
-/// Two stores, the own one with its identity.
+/// Two stores, of which the own one has its identity.
 async fn start() -> Stores {
     let stores = Stores::start().await;
     let identity = stores.own_store().identity_text("a-store");

@@ -1,4 +1,4 @@
-//! What must hold before a service uses its store.
+//! What must hold before a service opens its store.
 
 use std::num::NonZeroU16;
 
@@ -190,7 +190,7 @@ async fn a_server_that_does_not_take_the_functions_is_unfit() {
 async fn an_empty_store_beside_a_stream_with_a_past_is_not_opened_until_it_is_adopted() {
     let stores = Stores::start().await;
     stores.emit([DONE]).await;
-    // That nothing is left of the stream does not unmake its past.
+    // A stream that was trimmed to no entry still has a past.
     let trim = Command::new("XTRIM").key(STREAM).arg("MAXLEN").arg(0);
     stores.emitter.run(trim).await.unwrap();
     Box::pin(assert_waits_for_adoption(&stores)).await;
@@ -218,7 +218,7 @@ async fn a_store_that_cannot_be_opened_does_not_keep_its_process_from_stopping()
 }
 
 #[tokio::test]
-async fn a_store_that_comes_late_is_waited_for() {
+async fn a_service_waits_for_a_store_that_starts_late() {
     let stores = Stores::start().await;
     stores.own.kill();
     let (store, shutdown) = (stores.own_store(), Shutdown::new());
@@ -229,7 +229,7 @@ async fn a_store_that_comes_late_is_waited_for() {
     assert!(store.has_identity().await.unwrap());
 }
 
-/// The store is not opened while it has no identity, and is as soon as somebody has adopted it.
+/// The store stays closed while it has no identity. It opens as soon as an operator has adopted it.
 async fn assert_waits_for_adoption(stores: &Stores) {
     let (store, shutdown) = (stores.own_store(), Shutdown::new());
     let witness = witness(stores);
@@ -238,7 +238,7 @@ async fn assert_waits_for_adoption(stores: &Stores) {
         store.has_identity().await.unwrap()
     };
     let adopting = async {
-        // It has looked at least twice and is still waiting when it is adopted.
+        // The service has looked at least twice, and still waits when the store is adopted.
         wait_until("two looks", LIMIT, || async { looks(stores).await >= 2 })
             .await
             .unwrap();
@@ -249,7 +249,7 @@ async fn assert_waits_for_adoption(stores: &Stores) {
     assert!(opened);
 }
 
-/// How often somebody has asked for the past of the stream.
+/// How often a client has asked the stream for its groups and its last id.
 async fn looks(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.emitter.run(info).await.unwrap().text().unwrap();

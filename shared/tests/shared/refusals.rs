@@ -1,4 +1,4 @@
-//! A store that refuses says why, and whether anything was done.
+//! A store that refuses a command: the error says why, and whether anything was changed.
 
 use futures_util::future::join_all;
 use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
@@ -70,9 +70,9 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
     );
 }
 
-/// A function that its user forbids to go on may have written already.
+/// A function can lose a permission in its middle. It may have written before.
 #[tokio::test]
-async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() {
+async fn a_function_that_is_stopped_half_way_may_have_changed_something() {
     let stores = Stores::start().await;
     let code = "#!lua name=half\nredis.register_function('half', function(keys) \
         redis.call('SET', keys[1], 'x') return redis.call('FLUSHALL') end)";
@@ -95,9 +95,10 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
     assert_eq!(written.text().unwrap(), "x");
 }
 
-/// Each command on its way gets its own answer, also beside one after which the server is left.
+/// Each command under way gets its own answer, also when the client leaves the server after one of
+/// them.
 #[tokio::test]
-async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
+async fn each_command_on_its_way_to_a_replica_gets_its_own_answer() {
     let stores = Stores::start().await;
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
     owner
@@ -110,7 +111,8 @@ async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
         let set = owner.run(Command::new("SET").key("product:1").arg("y"));
         let get = owner.run(Command::new("GET").key("product:1"));
         let (set, get) = tokio::join!(set, get);
-        // Before it comes back from looking for another primary, nothing is said for certain.
+        // Until the client has looked for another primary, an error says that the outcome is
+        // unknown.
         if let Err(error) = &get {
             assert!(
                 !error.did_nothing(),

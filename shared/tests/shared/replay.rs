@@ -1,4 +1,4 @@
-//! The recent past is acted on again where the own store may have forgotten it.
+//! The consumer replays the recent past of a stream if the own store may have forgotten it.
 
 use shared::redis::Command;
 use shared::store::open::Witness;
@@ -19,7 +19,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarn
     assert_eq!(script.times(DONE), [1; 250]);
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 250]
     })
     .await
@@ -30,7 +30,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarn
 }
 
 #[tokio::test]
-async fn what_is_new_waits_until_the_past_was_acted_on_again() {
+async fn new_entries_wait_until_the_replay_is_finished() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE; 450]).await;
@@ -53,10 +53,10 @@ async fn what_is_new_waits_until_the_past_was_acted_on_again() {
     );
 }
 
-/// The own store forgets its tail, and then the store of the stream forgets everything. The events to
-/// replay come back with the files of that store.
+/// The own store forgets its last writes, and then the store of the stream loses all its data. The
+/// events to replay come back with the files of that store.
 #[tokio::test]
-async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
+async fn a_stream_that_was_lost_is_replayed_once_it_is_back() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE; 3]).await;
@@ -69,12 +69,12 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     stores.own.kill();
     stores.own.restart().await.unwrap();
     let _running = stores.consume("two", &script);
-    wait_until("its group", LIMIT, || async {
+    wait_until("the group of the stream", LIMIT, || async {
         stores.pending().await == Some(0)
     })
     .await
     .unwrap();
-    // The first look may have begun before; the second one found nothing.
+    // The first look may have begun before the loss. The second one found no stream.
     let before = looks(&stores).await;
     wait_until("two looks", LIMIT, || async {
         looks(&stores).await >= before + 2
@@ -82,7 +82,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     .await
     .unwrap();
     rename("backup", STREAM).await.unwrap();
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 3]
     })
     .await
@@ -90,7 +90,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
+async fn a_store_that_lost_its_checkpoint_while_it_ran_is_noticed() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE; 150]).await;
@@ -98,7 +98,7 @@ async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
     stores.wait_settled().await;
     wait_checkpoint(&stores, &ids[149]).await;
     operate(&stores, Command::new("DEL").key("checkpoint")).await;
-    wait_until("a second time", LIMIT, || async {
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 150]
     })
     .await
@@ -124,15 +124,15 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     };
     accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(checkpoint(&stores).await, before);
-    // The replay that is due is not forgotten over it.
-    wait_until("a second time", LIMIT, || async {
+    // The replay that is due still takes place.
+    wait_until("the entries to be replayed", LIMIT, || async {
         script.times(DONE) == [2; 5]
     })
     .await
     .unwrap();
 }
 
-/// How often any client has looked at the stream.
+/// How often a client has looked at the stream.
 async fn looks(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.emitter.run(info).await.unwrap().text().unwrap();

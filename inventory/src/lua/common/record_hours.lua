@@ -1,7 +1,7 @@
 --[[ The index of record hours is a sorted set of the hours that have records, counted from 1970.
   `records:swept` is the first hour whose records were not swept; a new store begins with 0. Orders
-  of earlier hours are too old, whatever the clock of the store says: the store cannot tell whether
-  they were applied. ]]
+  of earlier hours are too old by any clock, because the store cannot tell whether they were
+  applied. ]]
 local HOUR_MS = 60 * 60 * 1000
 local SWEPT = 'swept'
 

@@ -1,4 +1,4 @@
-//! How stock is given back that an order took.
+//! Giving back the stock of an order.
 
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
 use proof::twin::Answer;
@@ -39,7 +39,7 @@ impl Model {
         Answer::Number(answer)
     }
 
-    /// The movement of a released order, if it is one of the product that is named.
+    /// The movement of a released order, if it belongs to the product of the request.
     fn given_back(&self, request: &Release) -> Option<(ProductId, usize)> {
         let movement = self.records.get(&request.order)?.movement;
         movement.filter(|(id, _)| *id == request.product)
@@ -52,7 +52,7 @@ impl Model {
         if recorded.released {
             return BEFORE;
         }
-        // Who asks may be wrong about the product.
+        // The request may name another product than the order.
         let Some((_, place)) = recorded.movement.filter(|(id, _)| *id == product) else {
             return NOT_TAKEN;
         };
@@ -61,7 +61,7 @@ impl Model {
         if taken == 0 {
             return NOT_TAKEN;
         }
-        // A product that was deleted meanwhile gets nothing back.
+        // A deleted product gets nothing back.
         if let Some(on_hand) = self.product(product) {
             let balance = on_hand.quantity + taken;
             if balance > MAX_STOCK {

@@ -12,7 +12,7 @@ use stack::wait::wait_for;
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client};
 
-/// Pieces on hand at the beginning: more than anybody orders.
+/// Stock at the beginning: more than all clients order.
 pub(super) const STOCK: u64 = 1_000_000;
 
 const CLIENTS: usize = 8;
@@ -70,7 +70,7 @@ impl Theatre {
         Traffic::repeat(&self.order_request(), service, CLIENTS)
     }
 
-    /// Loses the primary of a store while orders are placed. It comes back as a replica.
+    /// Kills the primary of a store while orders are placed. It comes back as a replica.
     pub(super) async fn lose_primary(&self, store: redis::Owner, traffic: &Traffic) {
         let servers = self.system.store(store).replicated();
         let old = servers.kill_primary().await.unwrap();
@@ -79,7 +79,7 @@ impl Theatre {
         traffic.more(50).await;
     }
 
-    /// Waits until nothing is left to be done, and answers every order there is.
+    /// Waits until no work is left, and answers all orders.
     pub(super) async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
         let drained = wait_for("the system to come to rest", LIMIT, || async {
@@ -97,7 +97,7 @@ impl Theatre {
             } else {
                 return None;
             };
-            // One more failover in between may take a payment back that nobody has heard of.
+            // Another failover in between may undo a payment of which no client was told.
             orders
                 .iter()
                 .all(|order| order["status"] != "pending")
@@ -122,7 +122,7 @@ impl Theatre {
         orders
     }
 
-    /// What the Sentinels did, for a test that fails.
+    /// What the Sentinels did, for the message of a test that fails.
     pub(super) fn history(&self) -> Vec<String> {
         self.system
             .store(redis::Owner::Payments)
@@ -138,7 +138,7 @@ impl Theatre {
             .unwrap()
     }
 
-    /// How often the stock changed, the creation of the product included.
+    /// The number of movements of the product, its creation included.
     pub(super) async fn movements(&self) -> u64 {
         self.inventory
             .length(&format!("movements:{}", self.product))

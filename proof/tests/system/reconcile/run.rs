@@ -1,4 +1,4 @@
-//! One comparison, and what it is to find.
+//! One run of `payments reconcile`.
 
 use serde_json::Value;
 use shared::contract::id::{OrderId, ProductId};
@@ -7,7 +7,7 @@ use stack::role::Role;
 use crate::harness::Shop;
 use crate::harness::programs::text;
 
-/// What a run of `payments reconcile` ended with.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) code: i32,
@@ -15,7 +15,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Each kind of difference, and whether it was repaired.
+    /// The kind of each difference, and whether it was repaired.
     pub(super) fn kinds(&self) -> Vec<(&str, bool)> {
         let lines = self.report["differences"].as_array().unwrap().iter();
         lines
@@ -29,7 +29,7 @@ impl Run {
     }
 }
 
-/// Compares at once: where a test does not say otherwise, nothing is thought to be on its way.
+/// Compares at once. Unless `args` say otherwise, no order counts as under way.
 pub(super) async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
     let mut args = [&["reconcile", "--json"], args].concat();
     for grace in ["--grace", "--orphan-grace"] {
@@ -60,7 +60,7 @@ pub(super) async fn refunded(shop: &Shop, product: ProductId, quantity: u32) -> 
     id
 }
 
-/// Makes inventory forget an order, its movement and what it took.
+/// Removes inventory's record of an order and its movement, and sets the stock of the product.
 pub(super) async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32) {
     shop.forget_record(order).await;
     let key = format!("movements:{product}");
