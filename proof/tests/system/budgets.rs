@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use shared::contract::event::{Event, OrderCompleted};
 use shared::live::FEED_BLOCK;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Shop, Store, completed};
+use crate::harness::{Shop, Store, completed};
 
 /// Commands that functions issue inside the server: they cost no round trip.
 const INSIDE_FUNCTIONS: [&str; 8] = [
@@ -113,9 +113,7 @@ async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are
 
     let (began, before) = (Instant::now(), calls(&shop.payments).await);
     let looks = || async { since(&before, &calls(&shop.payments).await, "fcall") };
-    wait_until("looks", LIMIT, || async { looks().await >= LOOKS })
-        .await
-        .unwrap();
+    eventually("looks", async || looks().await >= LOOKS).await;
     let seconds = u32::try_from(LOOKS / 2).unwrap();
     assert!(
         began.elapsed() >= seconds * FEED_BLOCK,

@@ -10,12 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::contract::id::OrderId;
 use stack::redis;
-use stack::sentinel::Replicated;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 
-use crate::harness::{Answer, LIMIT, count};
+use crate::harness::Answer;
 
-use theatre::{STOCK, Theatre};
+use theatre::{STOCK, Theatre, leave_behind, replace_primary};
 
 mod theatre;
 
@@ -47,34 +46,23 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
         .collect();
     assert!(lost.is_empty(), "{lost:?}: {:#?}", theatre.history());
     assert_eq!(orders.len(), accepted.len(), "one order for each key");
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
-    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(
-        theatre.movements().await,
-        1 + orders.len() as u64,
-        "one for each sale"
-    );
+    theatre.assert_paid(&orders);
+    theatre.assert_sold_once(&orders).await;
     // The consumer has noticed that its store began a new incarnation, and acted on the recent past. That
     // of payments has no past: nothing was ever refunded.
-    let noticed = wait_until("the failovers to be noticed", LIMIT, || async {
+    eventually("the failovers to be noticed", async || {
         incarnation(&theatre).await != before
-    });
-    noticed.await.unwrap();
+    })
+    .await;
 }
 
 /// Up to which incarnation of inventory's store everything was acted on.
 async fn incarnation(theatre: &Theatre) -> String {
     let store = &theatre.inventory;
-    wait_for("the incarnation", LIMIT, || async {
+    eventually("the incarnation", async || {
         store.ask("GET", &["incarnation"]).await.text().ok()
     })
     .await
-    .unwrap()
 }
 
 #[tokio::test]
@@ -104,21 +92,6 @@ async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() 
     assert_eq!(theatre.stock().await, STOCK - 2);
 }
 
-/// Freezes the replicas and ends their connections: what the primary does from now on stays with
-/// it. Answers the primary and the replicas.
-async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
-    let primary = servers.primary().await.unwrap();
-    let replicas: Vec<_> = (0..3).filter(|number| *number != primary).collect();
-    for replica in &replicas {
-        servers.node(*replica).pause();
-    }
-    let end = servers
-        .operator_of(primary)
-        .ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
-    end.await.unwrap();
-    (primary, replicas)
-}
-
 /// The worst case: the replicas have fallen behind when the primary dies.
 #[tokio::test]
 async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effects_stay_single() {
@@ -128,11 +101,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
     let servers = theatre.system.store(redis::Owner::Payments).replicated();
     let (old, replicas) = leave_behind(servers).await;
     traffic.more(50).await;
-    servers.node(old).kill();
-    for replica in replicas {
-        servers.node(replica).resume();
-    }
-    servers.wait_failover(old).await.unwrap();
+    replace_primary(servers, old, replicas).await;
     traffic.more(50).await;
     let accepted = traffic.stop().await;
     let orders = theatre.wait_drained().await;
@@ -144,12 +113,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
         .count();
     eprintln!("{lost} of {} accepted orders are lost", accepted.len());
     assert!(lost > 0, "nobody waited for the replicas");
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
+    theatre.assert_paid(&orders);
     // inventory served some of the lost ones, and every order that is left, once.
     let sold = theatre.movements().await - 1;
     assert_eq!(theatre.stock().await, STOCK - sold);
@@ -169,11 +133,7 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
     let (old, replicas) = leave_behind(servers).await;
     let answer = Answer::to(theatre.order_request()).await;
     answer.assert_unavailable("store-unavailable");
-    servers.node(old).kill();
-    for replica in replicas {
-        servers.node(replica).resume();
-    }
-    servers.wait_failover(old).await.unwrap();
+    replace_primary(servers, old, replicas).await;
     servers.return_as_replica(old).await.unwrap();
     traffic.more(50).await;
     let accepted = traffic.stop().await;
@@ -181,16 +141,6 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
 
     let found = ids(&orders);
     assert!(accepted.iter().all(|order| found.contains(&order.id)));
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
-    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(
-        theatre.movements().await,
-        1 + orders.len() as u64,
-        "one for each sale"
-    );
+    theatre.assert_paid(&orders);
+    theatre.assert_sold_once(&orders).await;
 }

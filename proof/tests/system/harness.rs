@@ -11,12 +11,13 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::store::partition::Partitions;
+use stack::role::Role;
 use stack::system::{Builder, System};
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 
 pub(crate) use event::completed;
 pub(crate) use stack::client::Answer;
-pub(crate) use store::Store;
+pub(crate) use store::{Store, unrest, wait_drained};
 pub(crate) use traffic::{Traffic, insist};
 
 mod event;
@@ -137,37 +138,17 @@ impl Shop {
 
     /// Waits until an order is in this status, and shows it.
     pub(crate) async fn wait_status(&self, id: OrderId, status: &str) -> Value {
-        wait_for(&format!("order {id} to be {status}"), LIMIT, || async {
+        eventually(&format!("order {id} to be {status}"), async || {
             let order = self.order(id).await;
             (order["status"] == status).then_some(order)
         })
         .await
-        .unwrap()
     }
 
     /// Every order there is, newest first, page by page.
     pub(crate) async fn orders(&self) -> Vec<Value> {
-        self.pages(
-            |path| self.to_payments(Method::GET, path),
-            "/orders?limit=100",
-        )
-        .await
-    }
-
-    /// The items of all pages from `first` on.
-    pub(crate) async fn pages(
-        &self,
-        request: impl Fn(&str) -> RequestBuilder,
-        first: &str,
-    ) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut next = Some(first.to_owned());
-        while let Some(path) = next {
-            let page = Answer::to(request(&path)).await.expect(200);
-            items.extend(page.json().as_array().unwrap().iter().cloned());
-            next = page.next_page();
-        }
-        items
+        let page = async |path: &str| Answer::to(self.to_payments(Method::GET, path)).await;
+        pages(page, "/orders?limit=100").await
     }
 
     /// Pieces on hand as inventory shows them.
@@ -201,24 +182,38 @@ impl Shop {
     /// Waits until everything that is due is done: no order is pending, and both groups have been
     /// given and have acknowledged everything there is.
     pub(crate) async fn wait_drained(&self) {
-        let drained = wait_until("the system to come to rest", LIMIT, || async {
-            unrest(&self.inventory, &self.payments).await.is_none()
-        });
-        if let Err(error) = drained.await {
-            panic!(
-                "{error}: {:?}",
-                unrest(&self.inventory, &self.payments).await
-            );
-        }
+        wait_drained(&self.inventory, &self.payments).await;
+    }
+
+    /// Accepts that the store of this role's service has lost data, and waits until all is ready.
+    pub(crate) async fn adopt(&self, role: Role) {
+        let adopted = self.run(role, &["adopt-store"]).await;
+        assert!(adopted.status.success(), "{}", programs::text(&adopted));
+        self.system.wait_ready().await.unwrap();
+    }
+
+    /// How many events of paid orders were given to inventory and are not acknowledged.
+    pub(crate) async fn unacknowledged(&self) -> u64 {
+        let payments = &self.payments;
+        let group = payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        group.await.unwrap().pending
+    }
+
+    /// Waits until one event is given to inventory and not acknowledged.
+    pub(crate) async fn wait_given(&self) {
+        eventually("the event to be given to inventory", async || {
+            self.unacknowledged().await == 1
+        })
+        .await;
     }
 
     /// Waits until both consumer groups exist.
     pub(crate) async fn wait_groups(&self) {
-        let made = wait_until("both groups to be made again", LIMIT, || async {
+        eventually("both groups to be made again", async || {
             let completed = self.payments.has_group::<OrderCompleted>();
             completed.await && self.inventory.has_group::<RefundOrder>().await
-        });
-        made.await.unwrap();
+        })
+        .await;
     }
 
     /// Makes inventory believe that it has this stock of a product.
@@ -259,20 +254,15 @@ impl Shop {
     }
 }
 
-/// What is still to be done, looked for in the order in which an order travels: whatever one step
-/// finds done cannot make work for the next one any more.
-pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String> {
-    for partition in payments.partitions.all() {
-        let due = partition.key("due");
-        let pending = payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
-        if pending > 0 {
-            return Some(format!("{pending} orders in {due}"));
-        }
+/// The items of all pages from `first` on.
+pub(crate) async fn pages(page: impl AsyncFn(&str) -> Answer, first: &str) -> Vec<Value> {
+    let (mut items, mut next) = (Vec::new(), Some(first.to_owned()));
+    while let Some(path) = next {
+        let page = page(&path).await.expect(200);
+        items.extend(page.items());
+        next = page.next_page();
     }
-    match payments.backlog::<OrderCompleted>().await {
-        Some(backlog) => Some(backlog),
-        None => inventory.backlog::<RefundOrder>().await,
-    }
+    items
 }
 
 /// A client for both services.

@@ -1,10 +1,10 @@
 //! Stores of other builds: no process compares them, writes to them or goes on with them.
 
 use stack::role::Role;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 
 use crate::harness::programs::text;
-use crate::harness::{LIMIT, Shop, Store};
+use crate::harness::{Shop, Store};
 
 /// What `reconcile --since 2h` ends with, and what it says.
 async fn reconcile(shop: &Shop) -> (i32, String) {
@@ -163,7 +163,7 @@ async fn that_a_store_keeps_no_file_is_said_once_however_often_it_is_tried() {
             .filter(|loads: &u64| *loads >= 5)
     };
     shop.payments.ask("CONFIG", &["RESETSTAT"]).await;
-    wait_for("five attempts", LIMIT, tried).await.unwrap();
+    eventually("five attempts", tried).await;
     let said = lines.lock().unwrap().join("\n");
     assert_eq!(
         said.matches("keeps no append-only file").count(),

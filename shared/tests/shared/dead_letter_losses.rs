@@ -8,10 +8,10 @@ use shared::store::Store;
 use shared::store::partition::Partitions;
 use shared::stream::dead_letter::{Bounds, Caretaker};
 use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::dead_letters::{Log, flood, letters, names};
-use crate::harness::{LIMIT, Stores, calls, entries, url};
+use crate::harness::{Stores, calls, entries, url};
 use crate::replicas::{ACKS, Replica};
 use crate::script::Script;
 
@@ -24,10 +24,10 @@ async fn an_entry_whose_dead_letter_is_gone_is_set_aside_again() {
     stores.wait_settled().await;
     running.stop().await;
     let lost = &letters(&stores).await[1];
-    let lose = Command::new("XDEL")
+    let delete = Command::new("XDEL")
         .key("dead_letters")
         .arg(lost.id.as_str());
-    stores.operator.run(lose).await.unwrap();
+    stores.operate(delete).await;
     assert_eq!((letters(&stores).await.len(), names(&stores).await), (2, 3));
     // As after a failover: the store has a new incarnation, and a replay is due.
     stores.own.kill();
@@ -53,11 +53,10 @@ async fn an_entry_is_set_aside_once_and_acknowledged_once_replicas_have_its_dead
     flood(&stores, COUNT).await;
     let running = stores.consume_into(own, &stores.settings("one"), &Script::default());
     // Many attempts: each asks the replicas at least once.
-    wait_until("several attempts", LIMIT, || async {
+    eventually("several attempts", async || {
         calls(&stores.operator, "wait").await >= before + 8
     })
-    .await
-    .unwrap();
+    .await;
     assert!(
         stores.pending().await >= Some(1),
         "acknowledged without the replica"
@@ -82,13 +81,13 @@ async fn a_partition_that_fails_holds_up_the_dead_letters_of_no_other() {
             let add = Command::new("XADD")
                 .key(key)
                 .args(["*", "dl_reason", number]);
-            stores.operator.run(add).await.unwrap();
+            stores.operate(add).await;
         }
     }
     for partition in [1, 2] {
         let key = format!("dead_letters:{{{partition}}}");
         let broken = Command::new("SET").key(key).arg("not a stream");
-        stores.operator.run(broken).await.unwrap();
+        stores.operate(broken).await;
     }
     let bounds = Bounds {
         count: 1,

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use poem::endpoint::make_sync;
 use poem::{Body, handler};
 use shared::http::routes::{NO_STORE, Routes};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -192,11 +192,7 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
     }
     // A place that comes back is given to the next one.
     streams.pop();
-    wait_until("a place", LIMIT, || async {
-        ask(&server, 1, "/hello").await.0 == 200
-    })
-    .await
-    .unwrap();
+    eventually("a place", async || ask(&server, 1, "/hello").await.0 == 200).await;
 }
 
 #[tokio::test]

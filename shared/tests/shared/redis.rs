@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
+use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError, Reply};
 use shared::stream::group::Pace;
 use stack::credentials::User;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::{eventually, wait_for};
 use tokio::time::Instant;
 
-use crate::harness::{LIMIT, Stores, membership, url};
+use crate::harness::{Stores, assert_unknown, membership, url};
 use crate::script::DONE;
 
-/// What a command may take beyond its own limit on a busy machine.
-const MARGIN: Duration = Duration::from_millis(500);
-/// The store is back, and so must its clients be.
-const BACK: Duration = Duration::from_secs(2);
+/// What a busy machine may add to a limit.
+pub(crate) const MARGIN: Duration = Duration::from_millis(500);
+/// The store or the wire is back, and so must their clients be.
+pub(crate) const BACK: Duration = Duration::from_secs(2);
 
-fn get() -> Command {
+pub(crate) fn get() -> Command {
     Command::new("GET").key("product:1")
+}
+
+/// Waits until the client is answered again.
+pub(crate) async fn answered(redis: &Redis, limit: Duration) -> Reply {
+    let back = wait_for("the client", limit, async || redis.run(get()).await.ok());
+    back.await.unwrap()
 }
 
 /// A client that has just proved to work.
@@ -29,6 +35,14 @@ async fn client(stores: &Stores) -> Redis {
     redis
 }
 
+/// Asserts that a command fails in time, and that its outcome is unknown.
+async fn assert_fails_in_time(redis: &Redis) {
+    let started = Instant::now();
+    assert_unknown(&redis.run(get()).await.unwrap_err());
+    let took = started.elapsed();
+    assert!(took < COMMAND_TIMEOUT + MARGIN, "{took:?}");
+}
+
 #[tokio::test]
 async fn a_client_survives_the_death_of_its_server() {
     let stores = Stores::start().await;
@@ -36,27 +50,11 @@ async fn a_client_survives_the_death_of_its_server() {
     for _ in 0..2 {
         stores.own.kill();
         for _ in 0..3 {
-            let started = Instant::now();
-            let error = redis.run(get()).await.unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    RedisError::Unavailable {
-                        code: Code::Unknown,
-                        ..
-                    }
-                ),
-                "{error:?}"
-            );
-            assert!(
-                started.elapsed() < COMMAND_TIMEOUT + MARGIN,
-                "{:?}",
-                started.elapsed()
-            );
+            assert_fails_in_time(&redis).await;
         }
         stores.own.restart().await.unwrap();
-        let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
-        assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+        let back = answered(&redis, BACK).await;
+        assert_eq!(back.text().unwrap(), "kept");
     }
 }
 
@@ -69,27 +67,11 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     // Longer than the client takes to find the connection unresponsive, so that both ways of
     // failing are seen.
     while frozen.elapsed() < Duration::from_secs(5) {
-        let started = Instant::now();
-        let error = redis.run(get()).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                RedisError::Unavailable {
-                    code: Code::Unknown,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
-        assert!(
-            started.elapsed() < COMMAND_TIMEOUT + MARGIN,
-            "{:?}",
-            started.elapsed()
-        );
+        assert_fails_in_time(&redis).await;
     }
     stores.own.resume();
-    let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
-    assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+    let back = answered(&redis, BACK).await;
+    assert_eq!(back.text().unwrap(), "kept");
 }
 
 #[tokio::test]
@@ -99,11 +81,7 @@ async fn a_client_may_be_made_before_its_server() {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     redis.run(get()).await.unwrap_err();
     stores.own.restart().await.unwrap();
-    wait_until("the client", BACK, || async {
-        redis.run(get()).await.is_ok()
-    })
-    .await
-    .unwrap();
+    answered(&redis, BACK).await;
 }
 
 #[tokio::test]
@@ -242,26 +220,13 @@ async fn real_refusals_are_told_apart_too() {
 async fn a_login_that_is_refused_is_waited_out() {
     let stores = Stores::start().await;
     let revoke = Command::new("ACL").args(["SETUSER", "inventory", "off"]);
-    stores.operator.run(revoke).await.unwrap();
+    stores.operate(revoke).await;
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let error = redis.run(get()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            RedisError::Unavailable {
-                code: Code::Unknown,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_unknown(&error);
     let grant = Command::new("ACL").args(["SETUSER", "inventory", "on"]);
-    stores.operator.run(grant).await.unwrap();
-    wait_until("the login", LIMIT, || async {
-        redis.run(get()).await.is_ok()
-    })
-    .await
-    .unwrap();
+    stores.operate(grant).await;
+    eventually("the login", async || redis.run(get()).await.is_ok()).await;
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
 use shared::redis::{Code, Command, Redis, RedisError, Reply};
 use stack::credentials::User;
 use stack::ports;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Stores, url};
+use crate::harness::{Stores, url};
 
 #[tokio::test]
 async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
@@ -51,11 +51,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
             "{problem}"
         );
         operate(&stores, allow).await;
-        wait_until("the store", LIMIT, || async {
-            owner.try_change(None).await.is_ok()
-        })
-        .await
-        .unwrap();
+        eventually("the store", async || owner.try_change(None).await.is_ok()).await;
     }
     stores.own.kill();
     let error = owner.run(Command::new("PING")).await.unwrap_err();
@@ -86,11 +82,7 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
     assert!(error.is(Code::ScriptForbidden), "{error:?}");
     let words = "its server does not let this user do all that a function does";
     assert!(error.to_string().contains(words), "{error}");
-    let written = stores
-        .operator
-        .run(Command::new("GET").key("product:1"))
-        .await
-        .unwrap();
+    let written = stores.operate(Command::new("GET").key("product:1")).await;
     assert_eq!(written.text().unwrap(), "x");
 }
 
@@ -128,8 +120,6 @@ async fn operate(stores: &Stores, words: &[&str]) -> Reply {
         _ => Command::new("REPLICAOF"),
     };
     stores
-        .operator
-        .run(command.args(words[1..].iter().copied()))
+        .operate(command.args(words[1..].iter().copied()))
         .await
-        .unwrap()
 }

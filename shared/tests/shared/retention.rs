@@ -1,5 +1,6 @@
 //! Trimming a stream: entries that a reader may still need stay.
 
+use std::iter::repeat_n;
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
@@ -40,7 +41,7 @@ fn milliseconds(id: &str) -> u64 {
 #[tokio::test]
 async fn what_is_unread_or_pending_is_never_removed() {
     let stores = Stores::start().await;
-    let ids = stores.emit([DONE; 1_000]).await;
+    let ids = stores.emit(repeat_n(DONE, 1_000)).await;
     stores.give("one", 500).await;
     let member = membership("one");
     member
@@ -125,7 +126,7 @@ async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
 #[tokio::test]
 async fn the_slowest_group_decides() {
     let stores = Stores::start().await;
-    let ids = stores.emit([DONE; 800]).await;
+    let ids = stores.emit(repeat_n(DONE, 800)).await;
     let place = ids[249].as_str();
     let create = Command::new("XGROUP")
         .arg("CREATE")

@@ -1,8 +1,8 @@
 //! What processes say about themselves.
 
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use super::{Answer, LIMIT, Shop};
+use super::{Answer, Shop};
 
 impl Shop {
     /// The status of `/readyz` of a process.
@@ -13,11 +13,7 @@ impl Shop {
     /// Waits until a process says this about its readiness: an answer stands for a moment.
     pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
         let what = format!("{process} to say {status}");
-        wait_until(&what, LIMIT, || async {
-            self.readiness(process).await == status
-        })
-        .await
-        .unwrap();
+        eventually(&what, async || self.readiness(process).await == status).await;
     }
 
     /// What a process says about its readiness.

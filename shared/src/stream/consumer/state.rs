@@ -101,7 +101,7 @@ impl State {
     /// pending, and gives out the same entries again.
     pub(super) fn forget_group(&mut self) {
         self.group_exists = false;
-        self.reclaim_cursor = BEGINNING.to_owned();
+        BEGINNING.clone_into(&mut self.reclaim_cursor);
         self.reclaim_all_to = None;
     }
 

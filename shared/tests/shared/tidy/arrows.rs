@@ -157,7 +157,9 @@ fn a_layer_of_shared_knows_the_layers_before_it() {
             continue;
         }
         if code.contains("include_str!(\"..") {
-            found.insert(format!("shared/src/{name} includes a file of another folder"));
+            found.insert(format!(
+                "shared/src/{name} includes a file of another folder"
+            ));
         }
         let (_, may) = LAYERS.iter().find(|(layer, _)| *layer == own).unwrap();
         for path in paths(&code, &["crate"]) {
