@@ -1,14 +1,17 @@
-# One image holds both services. Whoever runs it names the process, for example `inventory serve` or `payments consume`.
+# One image holds both services. The command of a container names the process, for example
+# `inventory serve` or `payments consume`.
 ARG RUST_VERSION=1.95
 ARG DEBIAN_RELEASE=bookworm
 
 FROM rust:${RUST_VERSION}-slim-${DEBIAN_RELEASE} AS build
 WORKDIR /src
 COPY . .
-# The repository is not in the build context, so the commit is an argument: --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
+# The repository is not in the build context, so the commit is an argument:
+# --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
 ARG SOURCE_COMMIT=
-# The caches survive between builds, so after an edit only the crates of this workspace are compiled again. Cargo tells
-# by timestamps what has changed, and a checkout may be older than the cache: every source is touched, or an old build wins.
+# The caches survive between builds, so after an edit only the crates of this workspace are compiled
+# again. Cargo finds changed sources by their times. A checkout may be older than the cache, and
+# cargo would then keep the old build. So this step gives every source the present time.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=pas-de-deux-target,target=/src/target,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
@@ -20,7 +23,7 @@ LABEL org.opencontainers.image.title="Pas de Deux" \
       org.opencontainers.image.description="Two choreographed services over Redis Streams: inventory and payments" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /out/ /usr/local/bin/
-# A number, not a name, so that an orchestrator can see that this is not root.
+# A number, because an orchestrator cannot see whether a name is root.
 USER 10001:10001
 STOPSIGNAL SIGTERM
 CMD ["inventory", "--help"]

@@ -1,8 +1,9 @@
-//! Tells both services which commit they are built from, as `SOURCE_COMMIT`: 12 digits of its hash,
-//! and `-dirty` where what they are made of was changed since. `unknown` where there is no repository.
+//! Tells both services the commit they are built from, as `SOURCE_COMMIT`: 12 digits of its hash, and
+//! `-dirty` if a source was changed since. Without a repository it is `unknown`.
 //!
-//! The variable `SOURCE_COMMIT` says it where the sources came without their repository. It is the
-//! script of the services and not of `shared`: what makes it run again compiles them anew in any case.
+//! If the sources came without their repository, the variable `SOURCE_COMMIT` can name the commit.
+//! The services use this script, and `shared` does not: a change that makes the script run again
+//! compiles the services anew in any case.
 
 #![expect(
     clippy::disallowed_methods,
@@ -12,7 +13,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// What the services are made of, below the root of the workspace.
+/// The sources of the services, below the root of the workspace.
 const SOURCES: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -24,11 +25,11 @@ const SOURCES: [&str; 9] = [
     "payments/Cargo.toml",
     "payments/src",
 ];
-/// What git writes whenever another commit is checked out or made.
+/// Files that git writes when another commit is made or checked out.
 const HEADS: [&str; 2] = ["HEAD", "logs/HEAD"];
-/// Digits of a hash that name one commit of a repository of any size.
+/// Digits of a hash that name one commit also in a large repository.
 const DIGITS: usize = 12;
-/// Longest text that is taken for the name of a commit.
+/// The most characters of a commit's name.
 const MAX_LENGTH: usize = 64;
 
 fn main() {
@@ -48,10 +49,10 @@ fn main() {
     );
 }
 
-/// The commit of the repository whose root this is.
+/// The commit of the repository with this root.
 fn found(root: &Path) -> Option<String> {
     let top = git(root, &["rev-parse", "--show-toplevel"])?;
-    // An archive may be unpacked inside of another repository.
+    // An archive may be unpacked inside another repository.
     if Path::new(&top).canonicalize().ok()? != root.canonicalize().ok()? {
         return None;
     }
@@ -65,11 +66,11 @@ fn found(root: &Path) -> Option<String> {
     Some(format!("{}{mark}", hash.get(..DIGITS)?))
 }
 
-/// Makes cargo run this again when the answer may be another one.
+/// Makes cargo run this script again when the commit may have changed.
 fn watch(root: &Path) {
     for head in HEADS {
-        // In a worktree they lie elsewhere. Of a file that is not there cargo would always say that
-        // it changed.
+        // In a worktree these files are in another folder. If cargo watched a file that is missing,
+        // it would run the script each time.
         let path = git(root, &["rev-parse", "--git-path", head]);
         if let Some(path) = path
             .map(|path| root.join(path))
@@ -83,9 +84,9 @@ fn watch(root: &Path) {
     }
 }
 
-/// What git answers here; nothing where there is no git, or where it refuses.
+/// The output of git in this folder; `None` without git, or if git refuses.
 fn git(root: &Path, args: &[&str]) -> Option<String> {
-    // Reading must not take the lock that a commit needs.
+    // A read must not take the lock that a commit needs.
     let mut git = Command::new("git");
     let output = git
         .arg("--no-optional-locks")

@@ -245,7 +245,7 @@ impl Rig {
     fn sold(&mut self) -> Result<u64> {
         for store in [&mut self.inventory, &mut self.payments] {
             let letters = store.dead_letters()?;
-            ensure!(letters == 0, "{letters} events were set aside");
+            ensure!(letters == 0, "there are {letters} dead letters");
         }
         catalogue::sold(self.inventory_address()?, &self.products)
     }

@@ -46,7 +46,7 @@ enum Tag {
     Products,
     /// How much of it is on hand, and why.
     Stock,
-    /// For those who run the system.
+    /// For operators of the system.
     Admin,
 }
 

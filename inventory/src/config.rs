@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use shared::base::config::{Address, Configuration, Reader, Setting};
+use shared::base::config::{Configuration, Reader, Setting};
 use shared::contract::limits::MIN_RECORD_RETENTION;
-use shared::service::cli::Process;
 use shared::service::settings::stores::{StoreDefaults, StoreSettings};
 use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
 
@@ -44,16 +43,6 @@ const DEDUPE_RETENTION: Setting = Setting {
     help: "how long inventory remembers the outcome of an order, 8d to 3650d",
 };
 const MAX_DEDUPE_RETENTION: Duration = Duration::from_hours(3_650 * 24);
-
-impl Config {
-    /// Where a process of the service listens.
-    pub fn address(&self, process: Process) -> &Address {
-        match process {
-            Process::Serve => &self.common.http_addr,
-            Process::Consume => &self.stores.consumer_http_addr,
-        }
-    }
-}
 
 impl ServiceConfiguration for Config {
     fn common(&self) -> &ServiceSettings {

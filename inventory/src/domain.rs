@@ -18,7 +18,7 @@ pub use text::{InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
 /// A product that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProduct {
-    /// What it is called.
+    /// The name.
     pub name: ProductName,
     /// What one piece costs.
     pub price: Money,
@@ -82,7 +82,7 @@ pub enum Sort {
 pub struct Product {
     /// Its id.
     pub id: ProductId,
-    /// What it is called.
+    /// The name.
     pub name: ProductName,
     /// What one piece costs.
     pub price: Money,

@@ -29,7 +29,9 @@ async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {
     match verb {
         Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
-        Verb::Healthcheck { process } => cli::healthcheck(config.address(process)).await,
+        Verb::Healthcheck { process } => {
+            cli::healthcheck(process.address(&config.common, &config.stores)).await
+        }
         Verb::Openapi => cli::print(&app::openapi(&config)?),
         Verb::Asyncapi => cli::print(&app::asyncapi()?),
         Verb::AdoptStore => Ok(app::accept_loss(&config).await?),

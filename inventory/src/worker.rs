@@ -73,7 +73,7 @@ fn settlement(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
             tracing::info!(%order_id, %reason, trace_id, "order rejected: refund requested");
         }
         ApplyOutcome::Repeated(Decision::Applied) => {
-            tracing::debug!(%order_id, trace_id, "delivered again: its stock was taken before");
+            tracing::debug!(%order_id, trace_id, "delivered again: the stock of the order was taken before");
         }
         ApplyOutcome::Repeated(Decision::Rejected(reason)) => {
             tracing::info!(%order_id, %reason, trace_id, "delivered again: refund requested again");
@@ -81,13 +81,13 @@ fn settlement(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
         ApplyOutcome::TooOld => {
             return park(
                 "too_old",
-                "older than the records that are kept: it may have been applied",
+                "the order is older than the records that are kept: its stock may have been taken",
             );
         }
         ApplyOutcome::TooNew => {
             return park(
                 "too_new",
-                "the time inside its id is more than a day ahead of this store",
+                "the time inside the id of the order is more than a day ahead of this store",
             );
         }
     }

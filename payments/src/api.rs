@@ -51,7 +51,7 @@ pub struct Api {
 /// How orders are priced.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// Our share of each order.
+    /// The fee, as a share of the price of an order.
     pub fee_rate: FeeRate,
     /// Whether an order beyond the stock on hand is refused at once.
     pub early_stock_check: bool,
@@ -63,7 +63,7 @@ type Apis = (OrderApi, StreamApi, TimelineApi, AdminApi);
 enum Tag {
     /// What was ordered, and how it ended.
     Orders,
-    /// For those who run the system.
+    /// For operators of the system.
     Admin,
 }
 

@@ -4,19 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::base::shutdown::{self, Shutdown};
-use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{OrderCompleted, RefundOrder};
 use shared::http::idempotency::InFlight;
 use shared::http::sse::Live;
 use shared::live::Feed;
-use shared::redis::Redis;
 use shared::service::process::Process;
-use shared::store::open::{OpenError, Witness};
+use shared::store::open::OpenError;
 use shared::store::sweep::ClockWatch;
-use shared::stream::consumer::Settings;
-use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::loss;
-use shared::stream::replay::REPLAY_WINDOW;
-use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
 
 use crate::api::{self, Api, ShowOrder, Terms};
 use crate::config::Config;
@@ -36,7 +31,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end)?;
     let mut process = Process::new(shutdown);
-    process.open_store(&api.store.own, witness(&config));
+    process.open_store(&api.store.own, config.stores.witness::<RefundOrder>());
     process.follow(api.live.feed(), &api.store.own, &config.stores.own);
     let stock_acks = api.finality.stock_acks.clone();
     process.run_loop("stock acks", |progress, stop| {
@@ -53,46 +48,38 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(shutdown);
-    process.open_store(&store.own, witness(&config));
+    process.open_store(&store.own, config.stores.witness::<RefundOrder>());
     process.consume(
         &RefundHandler {
             store: store.clone(),
         },
         &store.own,
-        &consumer_settings(&config),
+        &config.stores.consumer(),
     );
     for partition in store.own.partitions().all() {
         let url = &config.stores.own;
         let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
-
-    let waiting = store.clone();
+    process.trim::<OrderCompleted>(store.own.clone(), config.stores.stream_retention);
+    process.sweep_claims(store.own.clone());
     let watch = Arc::new(ClockWatch::default());
     process.repeat("due times", REDATE_INTERVAL, move || {
-        let (store, watch) = (waiting.clone(), Arc::clone(&watch));
+        let (store, watch) = (store.clone(), Arc::clone(&watch));
         async move { store.redate_due(&watch).await.map(drop) }
     });
-
-    let trimmer = Trimmer::new(
-        store.own.clone(),
-        config.stores.stream_retention,
-        REPLAY_WINDOW,
-    );
-    let trimmer = Arc::new(trimmer);
-    process.repeat("trim", TRIM_INTERVAL, move || {
-        let trimmer = Arc::clone(&trimmer);
-        async move { trimmer.trim::<OrderCompleted>().await }
-    });
-    process.sweep_claims(store.own);
     let address = &config.stores.consumer_http_addr;
     process.serve_probes(&config.common, address).await
 }
 
 /// The store that payments owns.
 pub fn store(config: &Config) -> OrderStore {
-    let redis = Redis::worker(&config.stores.own).with_acks(config.stores.replica_acks);
-    OrderStore::new(redis, config.stores.partitions, config.completion_delay)
+    let stores = &config.stores;
+    OrderStore::new(
+        stores.own_redis(),
+        stores.partitions,
+        config.completion_delay,
+    )
 }
 
 /// The reconciler, which compares the orders with the records of inventory.
@@ -141,24 +128,5 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
 
 /// Accepts what the own store, or the stream that the consumer reads, has lost for good.
 pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
-    loss::accept_loss(&store(config).own, &witness(config)).await
-}
-
-fn witness(config: &Config) -> Witness {
-    Witness {
-        redis: Redis::worker(&config.stores.other),
-        stream: RefundOrder::STREAM,
-        group: RefundOrder::GROUP,
-    }
-}
-
-fn consumer_settings(config: &Config) -> Settings {
-    Settings {
-        stream_store: config.stores.other.clone(),
-        acks: config.stores.replica_acks,
-        name: config.stores.consumer_name.clone(),
-        reclaim_idle: config.stores.reclaim_idle,
-        dead_letters: Bounds::SHIPPED,
-        report_interval: REPORT_INTERVAL,
-    }
+    loss::accept_loss(&store(config).own, &config.stores.witness::<RefundOrder>()).await
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use shared::base::config::{Address, Configuration, Reader, Setting};
+use shared::base::config::{Configuration, Reader, Setting};
 use shared::contract::limits::MAX_COMPLETION_DELAY;
 use shared::contract::money::FeeRate;
-use shared::service::cli::Process;
 use shared::service::settings::stores::{StoreDefaults, StoreSettings};
 use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
 
@@ -21,7 +20,7 @@ pub struct Config {
     pub inventory_url: Url,
     /// Time between an order and its payment. Read from `COMPLETION_DELAY`.
     pub completion_delay: Duration,
-    /// Our share of each order. Read from `FEE_RATE`.
+    /// The fee, as a share of the price of an order. Read from `FEE_RATE`.
     pub fee_rate: FeeRate,
     /// How old a price may be. Read from `PRODUCT_CACHE_TTL`.
     pub product_cache_ttl: Duration,
@@ -64,7 +63,7 @@ const COMPLETION_DELAY: Setting = Setting {
 const FEE_RATE: Setting = Setting {
     name: "FEE_RATE",
     default: "0.20",
-    help: "our share of each order, 0 to 1",
+    help: "the fee, as a share of the price of an order, 0 to 1",
 };
 const PRODUCT_CACHE_TTL: Setting = Setting {
     name: "PRODUCT_CACHE_TTL",
@@ -76,16 +75,6 @@ const EARLY_STOCK_CHECK: Setting = Setting {
     default: "false",
     help: "true: an order beyond the stock on hand is refused at once with 409",
 };
-
-impl Config {
-    /// Where a process of the service listens.
-    pub fn address(&self, process: Process) -> &Address {
-        match process {
-            Process::Serve => &self.common.http_addr,
-            Process::Consume => &self.stores.consumer_http_addr,
-        }
-    }
-}
 
 impl ServiceConfiguration for Config {
     fn common(&self) -> &ServiceSettings {

@@ -28,13 +28,13 @@ pub struct PlaceOrder {
 pub struct Quote {
     /// One piece.
     pub price: Money,
-    /// Our fee on the whole order.
+    /// The fee on the whole order.
     pub fee: Money,
     /// All pieces and the fee.
     pub total: Money,
 }
 
-/// Where an order is in its life.
+/// The state of an order.
 ///
 /// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in
 /// time. `paid` becomes `refunded` when inventory rejects or releases the order. There is no other
@@ -60,7 +60,7 @@ pub struct Order {
     pub wanted: PlaceOrder,
     /// What it costs.
     pub quote: Quote,
-    /// Where it is in its life.
+    /// Its state.
     pub status: OrderStatus,
     /// Why it was refunded.
     pub reason: Option<RefundReason>,

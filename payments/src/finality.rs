@@ -32,7 +32,7 @@ pub struct FinalityWait<S> {
     end: Shutdown,
 }
 
-/// Why it cannot be said that the stock of an order is taken.
+/// Why the stock of a paid order does not count as taken.
 #[derive(Clone, Copy, Debug)]
 enum NotTaken {
     /// inventory has rejected the order, and payments is about to refund it.

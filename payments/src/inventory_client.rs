@@ -1,5 +1,5 @@
-//! Calls to inventory: the price of a product, and what an order did to its stock. The other calls
-//! of an audit are in `records`.
+//! Calls to inventory: the price of a product, and the movement by which an order took its stock.
+//! `records` has the other calls of an audit.
 //!
 //! The client trusts no answer, limits the time of each call, and makes no call while inventory is
 //! down. The price charged is at most as old as the cache allows. inventory decides later whether
@@ -49,16 +49,16 @@ pub struct Offer {
     pub quantity: u64,
 }
 
-/// What an order did to the stock, as inventory recorded it.
+/// The movement by which an order took its stock, as inventory recorded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
     /// The id of the movement.
     pub id: String,
-    /// Pieces that came (or went, below zero).
+    /// The change of the stock in pieces; negative where pieces left it.
     pub delta: i64,
     /// Pieces on hand after it.
     pub balance: u64,
-    /// When.
+    /// When the stock was taken.
     pub at: Timestamp,
 }
 
@@ -134,7 +134,7 @@ impl InventoryClient {
         })))
     }
 
-    /// Where it asks.
+    /// The address of inventory.
     pub fn url(&self) -> &Url {
         &self.0.base
     }
@@ -157,7 +157,7 @@ impl InventoryClient {
         }
     }
 
-    /// What an order did to the stock; `None` when inventory has not taken any for it.
+    /// The movement by which an order took its stock; `None` where inventory took no stock for it.
     pub async fn movement(
         &self,
         product: ProductId,
@@ -258,8 +258,7 @@ impl Inner {
         read(response.map_err(|error| no_answer(&error))?).await
     }
 
-    /// Each segment is pushed as one: whatever a segment contains, it cannot name another path or
-    /// host.
+    /// Each segment is pushed as one, so no text in it can name another path or host.
     fn url(&self, segments: &[&str]) -> Result<Url, InventoryError> {
         let mut url = self.base.clone();
         let no_base =

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use futures_util::future::join_all;
 use shared::base::config::Span;
 use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
-use shared::redis::RedisError;
+use shared::store::partition::Partition;
 
 mod findings;
 mod patience;
@@ -22,8 +21,6 @@ mod repair;
 mod report;
 mod steps;
 mod walk;
-
-use shared::store::partition::Partition;
 
 use crate::audit::{Difference, Totals};
 use crate::inventory_client::InventoryClient;
@@ -175,13 +172,8 @@ impl Reconciler {
 
     /// The accounts of all partitions, each as it was at one time. The orders are read after that.
     async fn totals(&self) -> anyhow::Result<Totals<Partition>> {
-        let partitions = self.store.own.partitions();
-        let accounts = patiently(|| async {
-            let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
-            let accounts = join_all(partitions.all().map(read)).await;
-            accounts.into_iter().collect::<Result<Vec<_>, RedisError>>()
-        });
-        Ok(Totals::beside(accounts.await?))
+        let accounts = patiently(|| self.store.read_accounts()).await?;
+        Ok(Totals::beside(accounts))
     }
 
     /// Waits until at most `most_left` of these differences are left, and keeps those. Answers

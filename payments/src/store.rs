@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::contract::event::RefundOrder;
 use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
@@ -170,6 +171,13 @@ impl OrderStore {
     pub async fn read_account(&self, partition: Partition) -> Result<Account, RedisError> {
         let call = calls::read_account(partition);
         reply::account(self.own.call(partition, &call).await?)
+    }
+
+    /// The sums of all partitions, each as it was at one time.
+    pub async fn read_accounts(&self) -> Result<Vec<(Partition, Account)>, RedisError> {
+        let read = async |partition| Ok((partition, self.read_account(partition).await?));
+        let accounts = join_all(self.own.partitions().all().map(read)).await;
+        accounts.into_iter().collect()
     }
 
     /// The order that a claimed key placed. It exists, because one step wrote the claim and the

@@ -1,5 +1,5 @@
 //! The work of payments beside HTTP: it pays orders that are due, and refunds orders that inventory
-//! rejected.
+//! rejected or released.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Completer {
     tail: Option<Tail>,
 }
 
-/// Refunds orders that inventory rejected.
+/// Refunds orders that inventory rejected or released.
 #[derive(Clone)]
 pub struct RefundHandler {
     /// Where orders are kept.
@@ -68,7 +68,7 @@ impl Completer {
                     failures += 1;
                     progress.failed(&error);
                     if failures.is_power_of_two() {
-                        tracing::warn!(%error, failures, "cannot complete orders; trying again");
+                        tracing::warn!(%error, failures, "orders that are due cannot be paid; trying again");
                     }
                     sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
                 }
@@ -139,7 +139,7 @@ fn log(completion: &Completion) {
     for order_id in &completion.broken {
         tracing::error!(
             order_id,
-            "was due, but is not a pending order: an operator has to look at it"
+            "this order was due and is not pending: an operator has to look at it"
         );
     }
 }
@@ -169,11 +169,11 @@ fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
             tracing::info!(%order_id, reason = %refund.reason, trace_id, "order refunded");
         }
         Refund::Repeated => {
-            tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before");
+            tracing::debug!(%order_id, trace_id, "delivered again: the order was refunded before");
         }
         // The store lost the payment. The order will be paid again, and rejected again.
         Refund::NotPaid => {
-            tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
+            tracing::warn!(%order_id, trace_id, "inventory asked to refund an order that is not paid");
         }
         Refund::OtherOrder => {
             let RefundOrder {

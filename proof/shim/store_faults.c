@@ -1,8 +1,9 @@
-/* What a store is made to believe while it runs: that its clock stands elsewhere, and that its disk is full.
+/* Faults of a store's machine, which a test switches on and off: a wrong clock and a full disk.
  *
- * Preloaded into the server of a test. It reads a small shared file, so that the test changes both from outside:
- * milliseconds to add to the wall clock, and whether writing to a regular file fails with ENOSPC. The monotonic clock
- * is left alone, as it is when somebody sets the time. Nothing here allocates: the server's allocator asks for the time. */
+ * The library is preloaded into the server of a test. The test and the library share a small file.
+ * Its two numbers are the milliseconds to add to the wall clock, and whether a write to a regular
+ * file fails with ENOSPC. The monotonic clock stays right, as it does when a person sets the time.
+ * No function here allocates memory, because the allocator of the server asks for the time. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -78,7 +78,7 @@ impl ServiceConfiguration for Config {
 
 #[OpenApi]
 impl Api {
-    /// Greet somebody
+    /// Greet a person
     #[oai(path = "/hello/:name", method = "get")]
     async fn hello(&self, name: Path<String>) -> Result<Json<Answer>, Problem> {
         if name.0.chars().count() > MAX_NAME {

@@ -23,7 +23,8 @@
 //! | pending | delivered to a consumer of the group, and not acknowledged |
 //! | settle | to end a delivery: the effect is stored, the entry is acknowledged |
 //! | attempt | a delivery of an entry that was recovered; counted, because the entry may kill its consumer |
-//! | dead letter | an entry that was set aside with its fields and the reason |
+//! | dead letter | an entry that no handler could act on, kept with its fields and the reason |
+//! | park | to make an entry a dead letter, so that the entries after it flow |
 //! | checkpoint | how far a stream was acted on, kept in the store that has the effects |
 //! | replay | acting again on the recent part of a stream, because the store may have forgotten it |
 //! | incarnation | the life of a store's server and data, named by its replication ids |

@@ -227,7 +227,7 @@ impl Inner {
         let RedisError::Unavailable { code, message } = error else {
             return error;
         };
-        // Of a command that was not sent, the outcome is known whatever the connection says.
+        // The outcome of a command that was not sent is known, in any state of the connection.
         let trouble = connection.trouble().filter(|_| code != Code::Crowded);
         let Some(mut reason) = trouble else {
             let message = format!("{}: {message}", self.url);

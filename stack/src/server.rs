@@ -1,4 +1,4 @@
-//! Finds the server program of the stores: the one that `REDIS_SERVER` names, one on PATH, or a
+//! Finds the server program of the stores: the program that `REDIS_SERVER` names, a program on PATH, or a
 //! pinned Valkey from a Python wheel.
 //!
 //! A program is accepted only if its answer to `--version` is that of Redis or Valkey: other

@@ -1,4 +1,4 @@
-//! The operations for those who run the system.
+//! The operations for operators of the system.
 
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
@@ -16,7 +16,7 @@ use super::params::Orders;
 use super::{Api, Tag};
 use crate::domain::{OrderRecord, StockLedger};
 
-/// The operations for those who run the system.
+/// The operations for operators of the system.
 pub(super) struct AdminApi(pub(super) Api);
 
 /// The outcome of an order.

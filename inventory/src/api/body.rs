@@ -21,7 +21,7 @@ use crate::domain::{
 pub(super) struct ProductBody {
     /// Its id, a UUIDv7.
     id: ProductId,
-    /// What it is called.
+    /// The name of the product.
     name: String,
     /// What one piece costs, exact to the cent.
     price: Money,
@@ -41,7 +41,7 @@ pub(super) struct ProductBody {
 pub(super) struct MovementBody {
     /// Its id: the id of its entry in the stream of movements.
     id: String,
-    /// Pieces that came (or went, below zero).
+    /// The change of the stock in pieces; negative where pieces left it.
     delta: i64,
     /// Pieces on hand after it.
     balance: u32,
@@ -50,7 +50,7 @@ pub(super) struct MovementBody {
     /// The order that was sold, or whose stock came back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
-    /// Why, in the words of the operator. Absent where the operator gave no note.
+    /// The reason, in the words of the operator. Absent where the operator gave no note.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// When it happened.
@@ -97,7 +97,7 @@ const READ_ONLY: [(&str, &str); 5] = [
 impl FromFields for NewProduct {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("NewProduct", "A product to create.")
-            .required("name", "What it is called.", text())
+            .required("name", "The name of the product.", text())
             .required("price", "What one piece costs.", schema::money())
             .required("quantity", "Pieces on hand.", schema::whole(0, MAX_STOCK))
             .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))
@@ -141,8 +141,16 @@ impl FromFields for ProductPatch {
 impl FromFields for Restock {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("Restock", "Pieces that arrived.")
-            .required("quantity", "How many.", schema::whole(1, MAX_STOCK))
-            .optional("note", "Why, for people who read the movements.", text())
+            .required(
+                "quantity",
+                "The number of pieces.",
+                schema::whole(1, MAX_STOCK),
+            )
+            .optional(
+                "note",
+                "The reason, for people who read the movements.",
+                text(),
+            )
             .example(json!({ "quantity": 12, "note": "delivery 2026-117" }))
     }
 
@@ -156,10 +164,14 @@ impl FromFields for Stocktake {
         ObjectSchema::new("Stocktake", "Pieces that were counted.")
             .required(
                 "quantity",
-                "How many there are.",
+                "The number of pieces on hand.",
                 schema::whole(0, MAX_STOCK),
             )
-            .optional("note", "Why, for people who read the movements.", text())
+            .optional(
+                "note",
+                "The reason, for people who read the movements.",
+                text(),
+            )
             .example(json!({ "quantity": 40, "note": "two broken" }))
     }
 

@@ -1,4 +1,4 @@
-//! The operations that give back the stock of orders, for those who run the system.
+//! The operations that give back the stock of orders, for operators of the system.
 
 use std::sync::Arc;
 
@@ -44,8 +44,7 @@ impl ReleaseApi {
     /// If the order is paid, payments refunds it with the reason `released`. An order that is
     /// cancelled, refunded or unknown to payments stays as it is. A later event of the order is
     /// answered with a refund. Repeating the request gives no more stock back, and asks for the
-    /// refund again. Where an older release of inventory gave the stock back without a refund, this
-    /// request asks for the refund, if it finds the sale.
+    /// refund again.
     #[oai(
         path = "/admin/releases",
         method = "post",
@@ -72,12 +71,6 @@ impl ReleaseApi {
         {
             Release::Released => "stock given back by an operator: refund requested",
             Release::Repeated => "stock was given back before: refund requested again",
-            Release::RefundAdded => "stock was given back by an older release: refund requested",
-            Release::Unproved => {
-                let detail = "the stock of this order was given back before, and no sale of this \
-                              product to it was found: no refund is requested";
-                return Err(Problem::new(&NOT_FOUND, detail));
-            }
             Release::NotTaken => {
                 let detail = "no stock of this product is taken for this order";
                 return Err(Problem::new(&NOT_FOUND, detail));
@@ -123,7 +116,7 @@ impl ReleaseApi {
             Release::Repeated => {
                 tracing::info!(order_id = %order, product_id = %product, %movement, "surplus stock was given back before");
             }
-            Release::NotTaken | Release::Unproved | Release::RefundAdded => {
+            Release::NotTaken => {
                 let detail = "this movement is no surplus sale of this product to this order";
                 return Err(Problem::new(&NOT_FOUND, detail));
             }
@@ -145,8 +138,16 @@ fn too_many() -> Problem {
 impl FromFields for ReleaseOrder {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("ReleaseOrder", "An order whose stock is to be given back.")
-            .required("order_id", "The order.", schema::id())
-            .required("product_id", "What it took.", schema::id())
+            .required(
+                "order_id",
+                "The order whose stock is given back.",
+                schema::id(),
+            )
+            .required(
+                "product_id",
+                "The product that the order took.",
+                schema::id(),
+            )
             .example(json!({ "order_id": OrderId::EXAMPLE, "product_id": ProductId::EXAMPLE }))
     }
 
@@ -166,8 +167,16 @@ impl FromFields for ReleaseSurplus {
             "ReleaseSurplus",
             "A movement by which an order took its stock once too often.",
         )
-        .required("order_id", "The order.", schema::id())
-        .required("product_id", "What it took.", schema::id())
+        .required(
+            "order_id",
+            "The order whose stock is given back.",
+            schema::id(),
+        )
+        .required(
+            "product_id",
+            "The product that the order took.",
+            schema::id(),
+        )
         .required(
             "movement_id",
             "The surplus movement.",

@@ -29,11 +29,6 @@ pub enum Release {
     Released,
     /// It was given back before. For a released order, the refund is asked for again.
     Repeated,
-    /// An older build gave it back without asking for a refund, which is asked for now.
-    RefundAdded,
-    /// It was given back before, and no sale of this product to the order was found: no refund is
-    /// asked for.
-    Unproved,
     /// No stock of this product is taken for it.
     NotTaken,
     /// The product would have more than [`MAX_STOCK`](super::MAX_STOCK) pieces.
@@ -80,7 +75,10 @@ impl fmt::Display for Flaw {
         match self {
             Self::Stock(None) => f.write_str("there are no movements"),
             Self::Stock(Some(balance)) => write!(f, "the newest movement left {balance}"),
-            Self::Gap(entry) => write!(f, "movement {entry} does not follow from the one before"),
+            Self::Gap(entry) => write!(
+                f,
+                "movement {entry} does not follow from the movement before it"
+            ),
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct Adjustment {
     pub cause: Cause,
     /// Pieces that arrived, or that were counted.
     pub quantity: u32,
-    /// Why, in the words of the operator.
+    /// The reason, in the words of the operator.
     pub note: Option<Note>,
 }
 
@@ -34,13 +34,13 @@ pub struct Movement {
     pub id: EntryId,
     /// The kind of movement.
     pub kind: MovementKind,
-    /// Pieces that came (or went, below zero).
+    /// The change of the stock in pieces; negative where pieces left it.
     pub delta: i64,
     /// Pieces on hand after it.
     pub balance: u32,
     /// The order that was sold, or whose stock came back.
     pub order_id: Option<OrderId>,
-    /// Why, in the words of the operator.
+    /// The reason, in the words of the operator.
     pub note: Option<Note>,
 }
 

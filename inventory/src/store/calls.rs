@@ -70,13 +70,11 @@ pub(super) fn delete_product(partition: Partition, id: ProductId, condition: &Co
     catalogue_call("delete_product", partition, id).arg(condition.to_arg())
 }
 
-/// `sale` is the movement by which the order took its stock, where an older build released it.
 pub(super) fn release_order(
     partition: Partition,
     (order_id, minted_at): (OrderId, Timestamp),
     product_id: ProductId,
     context: &RequestContext,
-    sale: Option<EntryId>,
 ) -> Call {
     release_call(
         "release_order",
@@ -87,7 +85,6 @@ pub(super) fn release_order(
     .key(partition.key(keys::REFUND_ORDER))
     .text(&context.traceparent)
     .text(&context.request_id)
-    .arg(sale.map(|sale| sale.to_string()).unwrap_or_default())
 }
 
 pub(super) fn release_surplus(

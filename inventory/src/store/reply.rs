@@ -77,9 +77,7 @@ pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
         0 => Release::NotTaken,
         1 => Release::Released,
         2 => Release::Repeated,
-        3 => Release::Unproved,
         4 => Release::TooMany,
-        5 => Release::RefundAdded,
         other => return Err(unexpected("a release", other)),
     })
 }

@@ -1,4 +1,4 @@
-//! The operations of an operator over HTTP: outcomes, releases and audits.
+//! The operations of an operator over HTTP: records, releases and audits.
 
 use reqwest::Method;
 use serde_json::{Value, json};

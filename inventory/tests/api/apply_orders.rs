@@ -1,5 +1,5 @@
-//! The methods of the store on random histories and in several partitions, against the rules of the
-//! domain. What each function does to the last key is said by its `twin`.
+//! Random histories compare the methods of the store with the rules of the domain, in several
+//! partitions. The `twin` compares every key that a function leaves.
 
 use std::num::NonZeroU16;
 
@@ -23,11 +23,11 @@ mod checks;
 
 use checks::{check_names, check_records, check_refunds, check_stock};
 
-/// Histories, and steps in each.
+/// The number of histories, and the number of steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
 
-/// What products are called, some of them the same when case is folded.
+/// Names of products. Some are equal without regard to case.
 const NAMES: [&str; 5] = ["Tea", "TEA", "tea", "Teapot", "Éclair"];
 const CAUSES: [Cause; 2] = [Cause::Restock, Cause::Stocktake];
 
@@ -61,7 +61,7 @@ enum Pick {
         product: Index,
         quantity: u32,
     },
-    /// An earlier order, maybe one of the same batch.
+    /// An earlier order, which may be in the same batch.
     Again {
         order: Index,
     },
@@ -129,7 +129,7 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     assert_eq!(
         outcomes[..2],
         [ApplyOutcome::Applied, ApplyOutcome::Applied],
-        "all is well again"
+        "the store works again"
     );
 }
 
@@ -179,7 +179,7 @@ fn step() -> impl Strategy<Value = Step> {
 async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>) {
     let mut model = Model::default();
     let mut orders = Vec::new();
-    // One that never was.
+    // The id of a product that never existed.
     let mut products = vec![ProductId::mint()];
     for step in history {
         match step {

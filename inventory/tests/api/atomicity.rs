@@ -1,5 +1,4 @@
-//! Every function of inventory does all it has to or nothing, whatever is wrong with its keys and
-//! arguments.
+//! Every function of inventory makes all of its changes or none, also with wrong keys and arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
 use proof::atomicity::{SpoilRig, Subject};
@@ -13,13 +12,15 @@ use shared::store::partition::{Partition, Partitions};
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;
-use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
+use crate::twin::request::{
+    Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, hour_of,
+};
 use crate::twin::sweep::Sweep;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-/// The places of the arguments of `apply_orders` that are a number, or a list.
+/// The indexes of the arguments of `apply_orders` that are numbers or lists.
 const APPLY_NUMBERS: [usize; 6] = [0, 4, 5, 6, 7, 8];
-/// The places of the version and the stock in the line of a product.
+/// The positions of the version and the stock in the line of a product.
 const VERSION: usize = 0;
 const STOCK: usize = 1;
 
@@ -42,7 +43,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     cut.unwrap();
 }
 
-/// A call of each function, on a store that has everything that they look at.
+/// A call of each function, on a store with all keys that the functions read.
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let (product, empty, deleted) = (
         test.product(10).await,
@@ -72,7 +73,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     ]
 }
 
-/// The store as it is now, to be set up again.
+/// A rig that can restore the store to its present content.
 pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     SpoilRig {
         private: test,
@@ -89,7 +90,7 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     }
 }
 
-/// The claims of this day and of the day before, on the clock of the store.
+/// The keys of the claims of today and of yesterday, on the clock of the store.
 async fn claims(test: &TestStore) -> Vec<String> {
     let now = test.now_ms().await;
     [now, now - DAY_MS]
@@ -97,7 +98,7 @@ async fn claims(test: &TestStore) -> Vec<String> {
         .to_vec()
 }
 
-/// The same, and the list of the days that have claims.
+/// The same keys, and the key of the list of days with claims.
 fn with_days(claims: &[String]) -> Vec<String> {
     claims
         .iter()
@@ -186,14 +187,14 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
     let orders = products.map(|id| Paid::of(&order(id, 1)));
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
-    let buckets = orders
+    let records = orders
         .iter()
-        .map(|order| format!("records:{}", order.bucket()));
+        .map(|order| format!("records:{}", order.hour()));
     let of_products = products
         .iter()
         .flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
     let swept = "records:swept".to_owned();
-    let derived = of_products.chain(buckets).chain([swept]).collect();
+    let derived = of_products.chain(records).chain([swept]).collect();
     let apply = Apply {
         keep_ms,
         orders: orders.to_vec(),
@@ -207,10 +208,10 @@ fn apply(products: [ProductId; 5]) -> Subject {
     }
 }
 
-/// Of the records of one hour long ago.
+/// A sweep of the records of one hour, long ago.
 fn sweep(now_ms: u64) -> Subject {
     let sweep = Sweep {
-        first: bucket(now_ms) + 1,
+        first: hour_of(now_ms) + 1,
         limit: 10,
     };
     let derived = vec!["records:swept".to_owned()];
@@ -228,7 +229,6 @@ fn release(sold: &OrderCompleted) -> Subject {
         product: sold.product_id,
         most: MAX_STOCK,
         context: RequestContext::mint(),
-        found: String::new(),
     };
     let words = counts(sold.product_id);
     Subject {
@@ -238,7 +238,7 @@ fn release(sold: &OrderCompleted) -> Subject {
     }
 }
 
-/// An order whose record is lost, and that takes its stock once more.
+/// An order that takes its stock once more after its record was lost.
 async fn surplus(test: &TestStore, product: ProductId) -> Subject {
     let sold = order(product, 1);
     let first = take_twice(test, &sold).await;

@@ -1,5 +1,5 @@
-//! Paid orders in large batches: more than one call, products and hours in any order, and lists that
-//! no service would send.
+//! Large batches of paid orders: several calls, products and hours in any order, and lists that no
+//! service would send.
 
 use inventory::domain::{ApplyOutcome, Decision};
 use proof::invocation::Invocation;
@@ -14,7 +14,7 @@ use crate::harness::{KEEP, TestStore, order, order_minted_at};
 use crate::twin::request::{Apply, Paid};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// The places of the lists in the arguments of `apply_orders`.
+/// The indexes of the lists in the arguments of `apply_orders`.
 const LISTS: std::ops::Range<usize> = 4..9;
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
     let orders: Vec<_> = (0..ORDERS)
         .map(|place| {
             let product = [ample, scarce, missing[place / 3 % missing.len()]][place % 3];
-            // Neighbours lie in other hours, so each order is a run of its own.
+            // Neighbours were placed in different hours, so each order is a run of its own.
             order_minted_at(now - (place % 5) as u64 * HOUR_MS, product, 1)
         })
         .collect();
@@ -126,7 +126,8 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
                 refused += 1;
                 assert_eq!(test.dump().await, before, "{odd} {reply:?}");
             } else {
-                // This function does not refuse a wrong quantity or id: the border has checked them.
+                // This function does not check quantities and ids, because they were checked when
+                // they were parsed.
                 bench.reset().await;
             }
         }
@@ -135,7 +136,7 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
     invoke(&test, &call).await.unwrap();
 }
 
-/// The list with one item more or fewer, and with each item replaced by something else.
+/// The list with one item more, with one item fewer, and with each item replaced by another value.
 fn odd_lists(list: &Value) -> Vec<Value> {
     let items = list.as_array().unwrap();
     let mut all = vec![

@@ -1,4 +1,4 @@
-//! Pages of other origins, and the methods that browsers and proxies use on their own.
+//! Pages of other origins, and the methods that browsers and proxies use by themselves.
 
 use reqwest::Method;
 
@@ -137,7 +137,7 @@ async fn a_preflight_is_told_what_the_path_allows() {
     assert_eq!(nowhere.header("access-control-allow-origin"), SHOP);
 }
 
-/// `*` covers every header but `Authorization`, which a proxy in front of the API may ask for.
+/// `*` covers every header except `Authorization`, which a proxy in front of the API may ask for.
 #[tokio::test]
 async fn a_preflight_is_told_every_header_that_it_asks_for() {
     let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
@@ -182,7 +182,7 @@ async fn everybody_is_allowed_where_the_setting_says_so() {
     }
     assert!(
         !speaks_of_origins(&service.get("/products").await),
-        "nobody asked"
+        "the request has no origin"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Products are changed by name, price and stock.
+//! Changes of a product's name, price and stock.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,12 +24,12 @@ async fn count(service: &Service, path: &str, version: &str, body: &str) -> Answ
         .await
 }
 
-/// A product called Tea for 1.00, one on hand.
+/// A product named Tea for 1.00, with a stock of 1.
 pub(crate) async fn tea(service: &Service) -> String {
     format!("/products/{}", service.create("Tea").await)
 }
 
-/// Asserts that this is the product, and that its version is this one.
+/// Asserts that the answer is the product in this version.
 pub(crate) fn assert_version(answer: &Answer, version: u64) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("etag"), format!("\"{version}\""));

@@ -1,4 +1,4 @@
-//! A product is changed, and shown, only as the version that the client means.
+//! A product is changed, and shown, only in the version that the client names.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! What every function of the library promises: nothing at all on a store that has lost its identity,
-//! and that it is there when it is called.
+//! What every function of the library promises: it changes nothing on a store without identity, and
+//! it is loaded when it is called.
 
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Deletion, NewProduct, ProductPatch};
 use proof::functions;
@@ -12,8 +12,8 @@ use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, TestStore, order};
 
-/// A product with stock, one without, and an order for each, for one that is deleted and for one
-/// that never was.
+/// A batch of orders: for a product with stock, one without stock, a deleted one, and one that
+/// never existed.
 struct Batch {
     product: ProductId,
     orders: Vec<OrderCompleted>,
@@ -81,7 +81,7 @@ async fn a_store_without_identity_refuses_every_function() {
             .unwrap_err(),
     ];
     for error in errors {
-        // Waited for, not parked: somebody may bring the data back.
+        // The error says "not now", so the consumer waits: an operator may bring the data back.
         assert!(error.did_nothing(), "{error:?}");
     }
     assert!(!test.store.own.has_identity().await.unwrap());

@@ -1,5 +1,4 @@
-//! One effect for one intent, however often the request is repeated, and whatever has happened
-//! meanwhile.
+//! A request with a key has one effect, also if it is repeated after other changes.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -15,7 +14,7 @@ async fn post(service: &Service, path: &str, key: &str, body: &str) -> Answer {
         .await
 }
 
-/// Asserts that `again` is the answer `first` once more.
+/// Asserts that `again` repeats the answer `first`.
 fn assert_replayed(first: &Answer, again: &Answer) {
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(first.header("idempotent-replayed"), "");

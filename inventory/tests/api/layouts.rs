@@ -1,4 +1,4 @@
-//! Which stores this build opens.
+//! Which stores this build opens, and which it refuses.
 
 use inventory::store::ProductStore;
 use proof::layouts::Build;

@@ -1,4 +1,4 @@
-//! How much the service takes on, and how it stops.
+//! How many requests and connections the service takes, and how it stops.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use stack::wait::eventually;
 
 use crate::harness::{Answer, LIMIT, Service};
 
-/// The parts of `"default";r=1;t=30` as numbers.
+/// The numbers in a header such as `"default";r=1;t=30`.
 fn numbers(header: &str) -> Vec<u64> {
     let (name, numbers) = header.split_once(';').unwrap_or_default();
     assert_eq!(name, "\"default\"", "{header}");
@@ -66,7 +66,7 @@ async fn nobody_is_limited_unless_the_setting_says_so() {
     }
 }
 
-/// With the settings that a service is shipped with.
+/// With the default settings of the service.
 #[tokio::test]
 async fn six_thousand_idle_connections_of_one_address_take_nothing_from_others() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
@@ -104,7 +104,7 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     let path = format!("/products/{id}");
     let process = service.system.process("inventory serve");
     process.terminate();
-    // Every request comes on a connection of its own.
+    // Each request uses a new connection.
     let fresh = |path: &str| {
         let client = Client::builder()
             .no_proxy()
@@ -134,7 +134,10 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     assert_eq!(Answer::to(fresh("/livez")).await.status, 200);
     let status = process.wait(LIMIT).await.unwrap();
     assert!(status.success(), "{status}");
-    assert!(fresh("/livez").send().await.is_err(), "it still listens");
+    assert!(
+        fresh("/livez").send().await.is_err(),
+        "the process still listens"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The catalogue, chosen and sorted.
+//! The list of products, with filters and sorts.
 
 use std::num::NonZeroU16;
 
@@ -127,7 +127,7 @@ async fn a_product_is_found_by_its_present_name_only() {
 #[tokio::test]
 async fn the_longest_names_have_cursors_too() {
     let service = Service::start().await;
-    // Three characters each once case is folded.
+    // Letters that become three characters each when case is folded.
     let long: Vec<String> = ["ΐ", "ΰ", "𐐀"].map(|letter| letter.repeat(200)).into();
     for name in &long {
         create(&service, name, 1).await;
@@ -191,7 +191,7 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
     ] {
         let test = TestStore::start(partitions).await;
         let total = 2 * SCAN_BUDGET + 10;
-        // The first and the last one have pieces on hand, all others have none.
+        // Only the first and the last product have stock.
         let create = |number: usize| {
             let quantity = u32::from(number == 0 || number == total - 1);
             let name = format!("Tea {number:05}").parse().unwrap();

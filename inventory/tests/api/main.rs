@@ -1,4 +1,4 @@
-//! What inventory promises, shown through its HTTP API and its store, on private Redis servers.
+//! What inventory promises, tried through its HTTP API and its store, on private Redis servers.
 
 #![expect(
     clippy::unwrap_used,

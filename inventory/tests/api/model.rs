@@ -1,4 +1,4 @@
-//! What the store of inventory must know, by the rules of the domain.
+//! What the store of inventory must hold, by the rules of the domain.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use inventory::domain::{ApplyOutcome, Decision, decide};
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 
-/// What the store must know, kept by the rule of the domain.
+/// What the store must hold.
 #[derive(Default)]
 pub(crate) struct Model {
-    /// What is on hand of each product that ever was; `None` once it is deleted.
+    /// The stock of each product that ever existed; `None` after it was deleted.
     pub(crate) stock: BTreeMap<ProductId, Option<u32>>,
     pub(crate) names: BTreeMap<ProductId, &'static str>,
     pub(crate) decisions: BTreeMap<OrderId, Decision>,

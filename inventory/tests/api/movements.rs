@@ -1,4 +1,4 @@
-//! Movements tell why the stock is what it is.
+//! Movements tell how the stock came about.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::changes::patch;
 use crate::harness::{Answer, Service, order};
 use inventory::domain::{ApplyOutcome, Decision};
 
-/// What a movement says, without when.
+/// A movement without its time.
 fn told(movement: &Value) -> Value {
     let mut movement = movement.clone();
     let fields = movement.as_object_mut().unwrap();
@@ -130,7 +130,7 @@ async fn a_product_that_never_was_has_no_movements() {
         answer.problem(400, slug);
     }
 
-    // A cursor of another product, and one that is no place in a stream.
+    // A cursor of another product, and a cursor that is no place in a stream.
     let other = service.create("Coffee").await;
     service
         .post(&format!("/products/{other}/restock"), r#"{"quantity":1}"#)

@@ -1,4 +1,4 @@
-//! Names of products: how they are found, however they were typed.
+//! Names of products are found in every way of typing them.
 
 use inventory::domain::{NamePrefix, ProductName};
 use serde_json::json;
@@ -36,11 +36,11 @@ async fn a_name_is_found_however_its_accents_were_typed() {
     assert_eq!(
         cursor_of(composed).await,
         cursor_of(apart).await,
-        "they are one list"
+        "both spellings are one list"
     );
 }
 
-/// Names of stores that are older than the rules for names.
+/// A name that an older build accepted, and that this build would refuse.
 #[tokio::test]
 async fn a_name_that_was_taken_once_stays_readable() {
     let test = TestStore::start(Partitions::NONE).await;

@@ -1,4 +1,4 @@
-//! Which names and which pages may reach the service, and what its own pages may do.
+//! Which host names and which pages may reach the service, and what its own pages may do.
 
 use reqwest::Method;
 
@@ -130,7 +130,7 @@ async fn a_page_of_another_origin_changes_nothing() {
             assert_ne!(answer.status, 403, "{method} {headers:?}");
         }
     }
-    // A page that only reads is answered, and the browser keeps the answer from the page.
+    // A page that only reads gets an answer, and its browser hides the answer from the page.
     let read = service
         .get_with("/products", &[("origin", "https://evil.example")])
         .await;
@@ -141,7 +141,7 @@ async fn a_page_of_another_origin_changes_nothing() {
     assert_eq!(
         read.items().len(),
         3,
-        "those of no page, of its own and of the listed one"
+        "requests without a page, of its own page and of the listed page"
     );
 }
 

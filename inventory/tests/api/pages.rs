@@ -106,12 +106,12 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
         .post(&format!("/products/{id}/restock"), r#"{"quantity":1}"#)
         .await;
     for (path, positions) in [
-        // 0-0, and what is no id of an entry at all.
+        // `0-0`, and texts that are no id of an entry.
         (
             movements.as_str(),
             [("MC0w", 400), ("MC0wLTA", 400), ("LQ", 400), ("", 400)],
         ),
-        // 0-1, the last id there can be, and two that were never given.
+        // `0-1`, the largest possible id, and two ids that no entry has.
         (
             &movements,
             [
@@ -124,7 +124,8 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
                 ("Ny0x", 200),
             ],
         ),
-        // Nothing, a zero byte, and the marks of ranges: every text is a place among names and ids.
+        // An empty text, a zero byte, and the brackets of ranges: every text is a position among
+        // names and ids.
         (
             "/products?limit=1",
             [("", 200), ("AA", 200), ("Wys", 200), ("LQ", 200)],
@@ -137,7 +138,7 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
             "/products?limit=1&sort=name&q=c",
             [("", 200), ("AA", 200), ("enp6", 200), ("LQ", 200)],
         ),
-        // Bytes that are no text, and what is not base64.
+        // Bytes that are no text, and text that is no base64.
         (
             "/products?limit=1&sort=name",
             [("_w", 400), ("4oI", 400), ("=", 400), ("A", 400)],

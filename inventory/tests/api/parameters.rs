@@ -1,4 +1,4 @@
-//! What is wrong with a parameter, in words for those who call the API.
+//! What is wrong with a parameter, in words that a client of the API understands.
 
 use reqwest::Method;
 

@@ -36,7 +36,7 @@ async fn an_unknown_path_or_id_is_not_found() {
     ] {
         service.get(path).await.problem(404, "not-found");
     }
-    // A proper client resolves these before it asks.
+    // HTTP clients resolve these paths before they send them.
     for path in [
         "/products/%2e%2e",
         "/products/../x",

@@ -1,4 +1,4 @@
-//! Products over HTTP: what goes in comes out, exactly.
+//! Products over HTTP are stored and shown exactly.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -81,8 +81,8 @@ async fn names_and_quantities_are_taken_up_to_their_limits() {
     }
 }
 
-/// The Redis client takes certain short replies for something else. If one of these names ever led
-/// such a reply, the answers to requests would be swapped.
+/// The Redis client takes certain short replies for push messages. If a reply began with one of
+/// these names, the answers of requests would be swapped.
 #[tokio::test]
 async fn products_with_names_of_redis_pushes_disturb_nobody() {
     let service = Service::start().await;

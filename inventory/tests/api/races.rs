@@ -11,11 +11,11 @@ use shared::store::partition::Partitions;
 
 use crate::harness::{TestStore, order};
 
-/// Products that are sold, spread over the partitions, and what happens to each.
+/// The number of products, which are spread over the partitions.
 const PRODUCTS: usize = 8;
 const ROUNDS: u32 = 25;
 
-/// How many orders of one piece were fulfilled.
+/// Sells single pieces, and answers how many orders were applied.
 async fn sell(test: &TestStore, id: ProductId) -> u32 {
     let mut sold = 0;
     for _ in 0..ROUNDS {
@@ -60,7 +60,7 @@ async fn restock(test: &TestStore, id: ProductId) {
     }
 }
 
-/// Finds one piece more than there should be, as often as nothing else happens in between.
+/// Sets the stock one higher than it was read, and answers how often that succeeded.
 async fn count(test: &TestStore, id: ProductId) -> u32 {
     let mut found = 0;
     for _ in 0..ROUNDS {

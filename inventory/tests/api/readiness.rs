@@ -1,4 +1,4 @@
-//! When a process is ready, and what it asks its store to tell that.
+//! When a process is ready, and how often it asks its store for that.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
     assert_eq!(service.get(&path).await.status, 200);
 }
 
-/// How often the store was asked for its identity, which is the first question about readiness.
+/// How often the store was asked for its identity, which is the first read of a check.
 async fn identity_reads(operator: &Operator) -> u64 {
     let stats: String = operator.ask(&["INFO", "commandstats"]).await.unwrap();
     let calls = stats
@@ -91,12 +91,12 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
     let noticed = killed.elapsed();
     assert!(
         noticed < ANSWER_STANDS + QUESTION_LIMIT,
-        "it was ready for {noticed:?} more"
+        "the process was ready for {noticed:?} more"
     );
 }
 
-/// How many ask at once whether the service is ready, how long an answer stands, and what the question
-/// to a store that has died takes at most.
+/// The number of simultaneous requests for readiness, how long an answer is repeated, and the
+/// longest time of a check of a dead store.
 const ASKING: usize = 300;
 
 const ANSWER_STANDS: Duration = Duration::from_millis(250);

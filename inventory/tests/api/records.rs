@@ -1,4 +1,4 @@
-//! How long the records of orders are kept, and what happens after that.
+//! How long the records of orders are kept, and what happens to older orders.
 
 use std::time::Duration;
 
@@ -13,21 +13,22 @@ use crate::harness::{KEEP, TestStore, order, order_minted_at};
 
 pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
-/// Longer than [`KEEP`], so that records can be made that are too old for it.
+/// Longer than [`KEEP`], for records that are too old for it.
 pub(crate) const LONGER: Duration = Duration::from_hours(60 * 24);
 
 pub(crate) fn keep_ms() -> u64 {
     u64::try_from(KEEP.as_millis()).unwrap()
 }
 
-/// Applies one order of just now, so that the store knows what is new.
+/// Applies one order of this moment, so that the store has a newest record.
 pub(crate) async fn record_now(test: &TestStore, product: ProductId) {
     let new = [order(product, 1)];
     let outcomes = test.store.apply_orders(&new, LONGER).await.unwrap();
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
-/// Lists records every ten days, as of a shop that is open: a gap says that a clock was wrong.
+/// Lists hours with records, ten days apart, like those of an open shop. A longer gap would say
+/// that a clock was wrong.
 pub(crate) async fn list_earlier_hours(test: &TestStore) {
     for days in [10, 20, 30, 40] {
         list_hour(test, test.now_ms().await / HOUR_MS - days * 24).await;
@@ -71,7 +72,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
     assert_eq!(outcomes, [ApplyOutcome::TooOld; 4]);
     assert_eq!(test.dump().await, before);
 
-    // Its neighbours are not affected.
+    // The next order in the batch is young enough.
     let young = order_minted_at(oldest + HOUR_MS, product, 1);
     let mixed = [
         too_old[0].clone(),
@@ -87,7 +88,8 @@ async fn an_order_older_than_its_record_changes_nothing() {
     assert_eq!(found.quantity, 7);
 }
 
-/// The clock says nothing about it, nor does the setting: another one may have been swept by.
+/// Neither the clock nor the setting decides: another process with another setting may have swept
+/// the hour.
 #[tokio::test]
 async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -114,14 +116,14 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     assert_eq!(
         again,
         [ApplyOutcome::TooOld; 2],
-        "one of both was applied, and nobody can tell which"
+        "one of the two was applied, and the store cannot tell which"
     );
     assert_eq!(test.dump().await, before);
     let records = test.store.find_records(&[old.order_id]).await.unwrap();
     assert_eq!(records, [inventory::domain::OrderRecord::Forgotten]);
 }
 
-/// It would move what is new, and make every other order look old.
+/// Such an order would become the newest record, and make every other order look old.
 #[tokio::test]
 async fn an_order_from_far_ahead_changes_nothing() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -133,7 +135,7 @@ async fn an_order_from_far_ahead_changes_nothing() {
         let outcomes = test.apply(&ahead).await;
         assert_eq!(outcomes, [ApplyOutcome::TooNew; 3]);
         assert_eq!(test.dump().await, before);
-        // Beside one of the next 24 hours, which any two clocks may be apart.
+        // Together with an order of the next 24 hours, because two clocks may differ by that much.
         let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
         let mixed = [ahead[0].clone(), near];
         let outcomes = test.apply(&mixed).await;
@@ -142,8 +144,8 @@ async fn an_order_from_far_ahead_changes_nothing() {
     }
 }
 
-/// Records from ahead of the clock, as a clock leaves them that is set back: it is the clock that is
-/// wrong about an order beyond them.
+/// The records lie ahead of the clock, because the clock was set back. So it is the clock that is
+/// wrong about an order even further ahead.
 #[tokio::test]
 async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -163,7 +165,7 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
         .apply_orders(&[at(31), at(33)], KEEP)
         .await
         .unwrap_err();
-    assert!(refused.did_nothing(), "it waits: {refused}");
+    assert!(refused.did_nothing(), "the order waits: {refused}");
     assert!(
         refused.to_string().contains("clock of this store"),
         "{refused}"
@@ -171,13 +173,13 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     assert_eq!(test.dump().await, before);
 }
 
-/// As a clock leaves it that was wrong for a while: the store would remember orders of a time to come.
+/// A clock that was wrong for a while left a record of the future.
 #[tokio::test]
 async fn a_record_from_far_ahead_makes_no_order_old() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
-    // As a service does when it opens its store.
+    // A service does the same when it opens its store.
     test.store.sweep_records(&sweeper, KEEP).await.unwrap();
     record_now(&test, product).await;
     list_hour(&test, test.now_ms().await / HOUR_MS + 400 * 24).await;
@@ -195,7 +197,7 @@ pub(crate) async fn marker(test: &TestStore) -> Option<u64> {
     (!marker.is_null()).then(|| marker.unsigned().unwrap())
 }
 
-/// The whole machine started with a wrong clock: an hour from ahead stands in for its first orders.
+/// The machine started with a wrong clock, so the first orders were recorded far ahead.
 #[tokio::test]
 async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -215,7 +217,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
-/// Builds of before wrote no marker. One hour from ahead does not stand for all that they swept.
+/// Older builds wrote no marker. One hour far ahead does not stand for all hours that they swept.
 #[tokio::test]
 async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -232,14 +234,14 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
         assert_eq!(
             marker(&test).await,
             None,
-            "only a sweep that is trusted writes one"
+            "only a sweep that trusts the clock writes a marker"
         );
     }
 }
 
-/// As an older build left it, or an operator: orders of today are no older for it.
+/// An older build, or an operator, wrote the marker. It makes no order of today too old.
 #[tokio::test]
-async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
+async fn no_order_is_parked_for_a_marker_that_a_wrong_clock_wrote() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
@@ -249,7 +251,7 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
         let before = test.dump().await;
         let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
         let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
-        assert!(refused.did_nothing(), "it waits: {refused}");
+        assert!(refused.did_nothing(), "the order waits: {refused}");
         assert!(refused.to_string().contains("records:swept"), "{refused}");
         assert_eq!(test.dump().await, before);
     }

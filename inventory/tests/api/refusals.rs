@@ -1,4 +1,4 @@
-//! What is refused, and how the client is told.
+//! What the service refuses, and what it tells the client.
 
 use reqwest::Method;
 use serde_json::json;
@@ -263,7 +263,7 @@ async fn a_body_beyond_16_kib_is_refused_however_it_is_sent() {
         format!(r#"{{"name":"Tea","price":1,"quantity":1,"x":"{filler}"}}"#)
     };
     let largest = service.post("/products", fitting(16 * 1024)).await;
-    assert_eq!(largest.invalid_fields(), ["#/x"], "it was read");
+    assert_eq!(largest.invalid_fields(), ["#/x"], "the body was read");
     let larger = service.post("/products", fitting(16 * 1024 + 1)).await;
     larger.problem(413, "body-too-large");
 

@@ -1,5 +1,5 @@
-//! What every process answers beside its API, and how it behaves towards clients that dawdle and a
-//! store that is away.
+//! What every process answers beside its API, and how it behaves with slow clients and without its
+//! store.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::harness::{Service, read_to_end};
 
-/// What the service allows a request head, and a body, to take.
+/// How long a head, and a body, of a request may take.
 const DAWDLE_LIMIT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
         let problem = answer.problem(404, "not-found");
         let given = problem["request_id"].as_str().unwrap();
         assert!(given != id && given.len() == 36, "{id:?}: {given}");
-        // The log says what was replaced.
+        // The log names what was replaced.
         let line = format!("header=\"x-request-id\" found={id:?} by={given}");
         let logged = || async {
             let lines = service.system.process("inventory serve").last_lines(20);
@@ -190,7 +190,7 @@ async fn a_client_that_dawdles_loses_its_connection() {
     assert_eq!(service.get("/livez").await.status, 200);
 }
 
-/// Sends a part of a request, and waits until the server has enough of it.
+/// Sends a part of a request. Answers how long the service waited for the rest, and what it sent.
 async fn closed_after(service: &Service, part: &str) -> (Duration, String) {
     let mut stream = service.connect().await;
     let started = Instant::now();

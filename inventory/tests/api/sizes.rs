@@ -1,4 +1,4 @@
-//! No answer is many times larger than its question, whatever a client sends.
+//! No answer is many times larger than its request.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use reqwest::header::HeaderValue;
 
 use crate::harness::{Answer, Service};
 
-/// Most errors of one answer.
+/// The most errors in one answer.
 const MAX_ERRORS: usize = 50;
-/// Most bytes of the body of a refusal.
+/// The most bytes in the body of a refusal.
 const MAX_REFUSAL: usize = 16 * 1024;
-/// Most bytes of a refusal that has one thing to say.
+/// The most bytes of a refusal with one error.
 const MAX_SINGLE: usize = 2 * 1024;
 
-/// A body with this number of unknown fields.
+/// A body with this many unknown fields.
 fn unknown_fields(count: usize) -> String {
     let mut body = r#"{"name":" ","price":-1,"quantity":1"#.to_owned();
     for number in 0..count {
@@ -23,7 +23,7 @@ fn unknown_fields(count: usize) -> String {
     body + "}"
 }
 
-/// Bytes of the values of all headers.
+/// The number of bytes in the values of all headers.
 fn told_in_headers(answer: &Answer) -> usize {
     answer.headers.values().map(HeaderValue::len).sum()
 }
@@ -48,7 +48,7 @@ async fn an_answer_lists_fifty_errors_and_says_how_many_more_there_are() {
         let pointers = answer.invalid_fields();
         assert_eq!(pointers.len(), (unknown + 2).min(MAX_ERRORS));
         assert_eq!(answer.json()["detail"], detail);
-        // What is wrong with the fields that are known is always told.
+        // Mistakes in known fields are always in the list.
         assert!(
             ["#/name", "#/price"]
                 .iter()
@@ -114,7 +114,7 @@ async fn an_answer_repeats_little_of_what_was_sent() {
     headers_are_repeated_little(&service, &product, &long).await;
 }
 
-/// Headers of this length, in requests that read, create and change.
+/// Sends headers of this length with requests that read, create and change.
 async fn headers_are_repeated_little(service: &Service, product: &str, long: &String) {
     for (name, value) in [
         ("content-type", long),

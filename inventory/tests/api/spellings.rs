@@ -1,4 +1,5 @@
-//! What means the same is taken the same way, however it is spelled; of two values none is chosen.
+//! Values that mean the same are taken the same way in every spelling. A field with two values is
+//! refused.
 
 use reqwest::Method;
 use serde_json::json;
@@ -51,7 +52,7 @@ async fn a_quantity_is_whole_by_its_value() {
     }
 }
 
-/// A body that gives this field twice is refused because of it.
+/// A body with this field twice is refused because of it.
 async fn assert_given_twice(
     service: &Service,
     method: Method,
@@ -66,7 +67,7 @@ async fn assert_given_twice(
     };
     let answer = service.send(method, path, condition, body).await;
     assert_eq!(answer.invalid_fields(), [field], "{body}");
-    // The detail of an unknown field is another one.
+    // For an unknown field the detail differs.
     if field != "#/x" {
         let detail = &answer.json()["errors"][0]["detail"];
         assert_eq!(detail, "is given more than once: give it once", "{body}");

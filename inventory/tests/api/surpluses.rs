@@ -1,4 +1,4 @@
-//! Stock that an order took more than once, because its record was lost in between.
+//! Stock that an order took twice, because its record was lost in between.
 
 use std::num::NonZeroU16;
 
@@ -13,22 +13,22 @@ use crate::harness::{Service, TestStore, order};
 use crate::releases::{refunds, release};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// Where that begins in the id of an order by which its record is found.
+/// The position in the id of an order where the name of its record begins.
 const RECORD_FROM: usize = 6;
 
 async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
     test.movements(product).await[0].id
 }
 
-/// Makes inventory forget the outcome of an order, as an operator would.
+/// Removes inventory's record of an order.
 async fn forget(test: &TestStore, order: &OrderCompleted) {
-    let bucket = order.ordered_at.as_millis() / HOUR_MS;
+    let hour = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);
-    test.operate("HDEL", &format!("records:{bucket} {record}"))
+    test.operate("HDEL", &format!("records:{hour} {record}"))
         .await;
 }
 
-/// Has an order take its stock twice. Answers the first movement, which the record does not name.
+/// Applies an order twice. Answers the first movement, which the record does not name.
 pub(crate) async fn take_twice(test: &TestStore, sold: &OrderCompleted) -> EntryId {
     assert_eq!(test.apply_one(sold).await, ApplyOutcome::Applied);
     let first = newest_movement(test, sold.product_id).await;
@@ -56,8 +56,8 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         assert_eq!(test.apply_one(&sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
         let partition = partitions.of(product);
-        let bucket = sold.ordered_at.as_millis() / HOUR_MS;
-        test.operate("DEL", &partition.key_of("records", bucket))
+        let hour = sold.ordered_at.as_millis() / HOUR_MS;
+        test.operate("DEL", &partition.key_of("records", hour))
             .await;
         assert_eq!(test.apply_one(&sold).await, ApplyOutcome::Applied);
         assert_eq!(test.stock(product).await, 4);
@@ -65,7 +65,7 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         assert_eq!(
             surplus(&test, &sold, second).await,
             Release::NotTaken,
-            "that is its own"
+            "the record names this movement"
         );
         for expected in [Release::Released, Release::Repeated, Release::Repeated] {
             assert_eq!(surplus(&test, &sold, first).await, expected);
@@ -108,7 +108,7 @@ async fn a_surplus_is_given_back_beside_a_release_in_either_order() {
         assert_eq!(
             surplus(&test, &sold, second).await,
             Release::NotTaken,
-            "it was released"
+            "the order was released"
         );
         assert_eq!(test.stock(product).await, 10);
     }

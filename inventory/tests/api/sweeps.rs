@@ -1,4 +1,4 @@
-//! The sweep of the records of orders.
+//! Removing old records of orders.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
 
     list_earlier_hours(&test).await;
     let swept = sweep(&test).await;
-    // Whether the hour of the limit is whole or not depends on the minute at which this runs.
-    assert!((6..=8).contains(&swept), "{swept} buckets");
+    // The minute of the test run decides whether the hour of the limit is whole.
+    assert!((6..=8).contains(&swept), "{swept} hours");
     assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
 
     let oldest = test.now_ms().await - keep_ms();
@@ -53,7 +53,7 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     }
 }
 
-/// What was swept stays swept, and a process with a shorter memory takes nothing back.
+/// An hour that was swept stays swept, also for a process that keeps records longer.
 #[tokio::test]
 async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -87,7 +87,7 @@ async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
     assert_eq!(sweep(&test).await, 0);
 }
 
-/// The store itself refuses, also a process that counts by a wrong clock.
+/// The store itself refuses, also for a process with a wrong clock.
 #[tokio::test]
 async fn records_of_the_last_eight_days_are_never_swept() {
     let test = TestStore::start(Partitions::NONE).await;

@@ -1,4 +1,4 @@
-//! The functions of inventory against their statement in Rust, on random histories.
+//! Random histories compare the functions of inventory with their twins in Rust.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,10 @@ use shared::store::partition::Partitions;
 
 use crate::harness::TestStore;
 use draw::{
-    HOUR_MS, KEPT, KEPT_FROM, MOST_IN_A_BATCH, NAMES, NOTES, PLACED, PRICES, PRODUCTS, STOCKS,
-    WANTED, one,
+    KEPT, KEPT_FROM, MOST_IN_A_BATCH, NAMES, NOTES, PLACED, PRICES, PRODUCTS, STOCKS, WANTED, one,
 };
 use model::Model;
-use request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
+use request::{Adjust, Apply, Create, Delete, HOUR_MS, Paid, Release, Surplus, Update, hour_of};
 use sweep::Sweep;
 
 mod draw;
@@ -29,7 +28,7 @@ mod release;
 pub(crate) mod request;
 pub(crate) mod sweep;
 
-/// The statement, and the ids that are played with.
+/// The model, and the ids that a history uses.
 struct Inventory {
     model: Model,
     products: Vec<ProductId>,
@@ -145,7 +144,7 @@ impl Inventory {
     }
 
     fn sweep(&mut self, random: &mut Rng) -> Step {
-        let first = bucket(self.hours_from_now(one(random, &KEPT_FROM)));
+        let first = hour_of(self.hours_from_now(one(random, &KEPT_FROM)));
         let sweep = Sweep {
             first,
             limit: 1_000,
@@ -162,7 +161,7 @@ impl Inventory {
             .unwrap()
     }
 
-    /// An order that took stock, or gave it back, mostly, and mostly with its product.
+    /// Usually an order that took stock or gave it back, and usually with its product.
     fn release(&mut self, number: usize, random: &mut Rng) -> Step {
         let has_taken = |order: &&Paid| {
             let recorded = self.model.records.get(&order.id);
@@ -180,7 +179,7 @@ impl Inventory {
         };
         let (id, minted_at, most) = (order.id, order.minted_at, MAX_STOCK);
         if random.u32(..8) == 0 {
-            // In a history of calls no order takes its stock twice.
+            // No order of a history takes its stock twice.
             let movement = format!("{}-0", random.u32(..));
             let surplus = Surplus {
                 order: id,
@@ -193,26 +192,19 @@ impl Inventory {
             return self.done(call, Answer::Number(0), product);
         }
         let context = RequestContext::mint();
-        // Every release of a history is of this build, which needs none.
-        let found = if random.bool() {
-            format!("{}-0", random.u32(..))
-        } else {
-            String::new()
-        };
         let release = Release {
             order: id,
             minted_at,
             product,
             most,
             context,
-            found,
         };
         let call = release.invocation(self.model.beginning.partition);
         let answer = self.model.release_order(number, &release);
         self.done(call, answer, product)
     }
 
-    /// A new order, or an earlier one once more, maybe one of the same batch.
+    /// A new order or an earlier one, which may be in the same batch.
     fn order(&mut self, random: &mut Rng) -> Paid {
         if !self.orders.is_empty() && random.u32(..3) == 0 {
             return self.orders[random.usize(..self.orders.len())].clone();
@@ -234,7 +226,7 @@ impl Inventory {
         one(random, &self.products)
     }
 
-    /// Of either kind: no condition, any version, or some versions around the one it has.
+    /// Either kind of condition: none, any version, or versions near that of the product.
     fn condition(&self, id: ProductId, random: &mut Rng) -> Condition {
         let product = self
             .model

@@ -1,9 +1,8 @@
-//! The operation for those who run the system.
+//! The operation for operators of the system.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use poem::web::Data;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
@@ -14,18 +13,16 @@ use shared::http::page::{Limit, Listing};
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
-use shared::redis::RedisError;
 use shared::store::index::Scanned;
-
-use super::{Api, Tag};
 use shared::store::partition::Partition;
 
+use super::{Api, Tag};
 use crate::audit::{self, Difference, Kind, Totals};
 use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
 use crate::inventory_client::InventoryError;
 
-/// The operation for those who run the system.
+/// The operation for operators of the system.
 pub(super) struct AdminApi(pub(super) Api);
 
 /// A comparison of orders with the records of inventory.
@@ -132,7 +129,7 @@ impl AdminApi {
         } = &self.0;
         let listing = Listing::at("/admin/audit");
         let position = listing.position(cursor.0.as_deref())?;
-        let mut totals = self.totals().await?;
+        let mut totals = Totals::beside(store.read_accounts().await?);
         let page = store.list_records(None, position, limit.0.get()).await?;
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
@@ -155,20 +152,6 @@ impl AdminApi {
         }
         let body = AuditBody::new(items.len(), &totals, differences);
         Ok(AuditResponse::Page(Json(body), listing.link(limit.0, next)))
-    }
-}
-
-impl AdminApi {
-    /// The accounts of all partitions, and no orders yet.
-    async fn totals(&self) -> Result<Totals<Partition>, RedisError> {
-        let store = &self.0.store;
-        let read = async |partition| Ok((partition, store.read_account(partition).await?));
-        let accounts = join_all(store.own.partitions().all().map(read)).await;
-        Ok(Totals::beside(
-            accounts
-                .into_iter()
-                .collect::<Result<Vec<_>, RedisError>>()?,
-        ))
     }
 }
 

@@ -12,7 +12,7 @@ use shared::http::json::{BodyFields, FromFields};
 
 use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder, Quote};
 
-/// Where an order is in its life.
+/// The state of an order.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "OrderStatus", rename_all = "snake_case")]
@@ -35,15 +35,15 @@ pub(super) struct OrderBody {
     id: OrderId,
     /// The product that was ordered.
     product_id: ProductId,
-    /// How many.
+    /// The number of pieces.
     quantity: u32,
     /// Price of one piece when it was ordered.
     price: Money,
-    /// Our fee on the whole order, rounded half up to the cent once.
+    /// The fee on the whole order, rounded half up to the cent once.
     fee: Money,
     /// `price * quantity + fee`.
     total: Money,
-    /// Where it is in its life.
+    /// Its state.
     status: StatusBody,
     /// Why it was refunded: `product_not_found`, `insufficient_stock` or `released`. Absent
     /// otherwise.
@@ -72,13 +72,13 @@ pub(super) struct OrderBody {
 pub(super) struct QuoteBody {
     /// The product that would be ordered.
     product_id: ProductId,
-    /// How many.
+    /// The number of pieces.
     quantity: u32,
     /// Price of one piece.
     price: Money,
     /// `price * quantity`.
     subtotal: Money,
-    /// Our fee on the whole order, rounded half up to the cent once.
+    /// The fee on the whole order, rounded half up to the cent once.
     fee: Money,
     /// `subtotal + fee`.
     total: Money,
@@ -107,14 +107,18 @@ impl QuoteBody {
 impl FromFields for PlaceOrder {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("NewOrder", "An order to place.")
-            .optional("product_id", "What to order.", schema::id())
+            .optional("product_id", "The product to order.", schema::id())
             .optional(
                 "id",
                 "The same as `product_id`: give one of the two.",
                 schema::id(),
             )
             .one_of(&["product_id", "id"], &schema::id())
-            .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
+            .required(
+                "quantity",
+                "The number of pieces.",
+                schema::whole(1, MAX_QUANTITY),
+            )
             .example(json!({ "product_id": ProductId::EXAMPLE, "quantity": 2 }))
     }
 

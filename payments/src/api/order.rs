@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::api::problems::{INSUFFICIENT_STOCK, ORDER_NOT_CANCELLABLE};
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use shared::contract::id::{OrderId, ProductId};
@@ -21,6 +20,7 @@ use shared::store::index::Scanned;
 use super::answer::{CancelResponse, GetResponse, ListResponse, PlaceResponse};
 use super::body::QuoteBody;
 use super::params::{MAX_WAIT, Statuses, Timeout, WaitFor};
+use super::problems::{INSUFFICIENT_STOCK, ORDER_NOT_CANCELLABLE};
 use super::{Api, Tag, not_found};
 use crate::domain::{Cancellation, Order, OrderFilter, PlaceOrder, Quote};
 use crate::finality::{Wait, Waited};
@@ -155,7 +155,7 @@ impl OrderApi {
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
     ///
-    /// The answer for an order that is paid already is 409, whatever the condition is. A repeated
+    /// The answer for an order that is paid already is 409 with any condition. A repeated
     /// request with an `Idempotency-Key` is answered like the first, also if the order has another
     /// version by now.
     #[oai(
@@ -209,6 +209,7 @@ impl OrderApi {
             }
         }
     }
+
     /// Get an order.
     ///
     /// With `wait=final`, the answer comes when the order is final: cancelled, refunded, or paid

@@ -100,7 +100,7 @@ fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_b
     assert_eq!(
         Kind::ForgottenEarly.remedy(),
         None,
-        "nobody knows whether its stock was taken"
+        "no store knows whether its stock was taken"
     );
 }
 

@@ -38,15 +38,15 @@ pub struct Stock {
 pub struct LedgerEntry {
     /// Its id, which also tells the time.
     pub id: EntryId,
-    /// Pieces that came (or went, below zero).
+    /// The change of the stock in pieces; negative where pieces left it.
     pub delta: i64,
     /// Pieces on hand after it.
     pub balance: i64,
-    /// What it was about.
+    /// The cause of the movement.
     pub cause: Cause,
 }
 
-/// What a movement was about.
+/// The cause of a movement, as far as an audit needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// An order was sold.

@@ -4,7 +4,7 @@
   KEYS  1 identity   2 order   3 due   4 stream of changes
   ARGV  1 order id   2 condition   3, 4, 5 the claim
   Reply {1, 1}             it is cancelled, now or since an earlier call
-        {1, 3}             it is paid or refunded, whatever the condition says
+        {1, 3}             it is paid or refunded; the condition does not matter
         {1, 4}             the condition does not admit its version
         {1, 0}             there is no such order
         {2, order id}      the key was used for the same request, and the order was cancelled

@@ -11,7 +11,8 @@
         hash of the idempotency key; empty when the client sent none
         the claim: `<fingerprint of the request> <order id>`; empty without a key
         the line of the order up to its times
-  Reply {now in ms, then for each placement a number, or a text that begins with one}
+  Reply {now in ms, then for each placement a number, or a text that begins with
+        a number}
         1                                  placed now, and due after the delay
         `2 <id of the order it placed>`    the key was used for the same request
         3                                  the key was used for another request

@@ -5,11 +5,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::store::partition::Partition;
 
 use super::MOST_REPAIRS;
 use super::findings::Findings;
-use shared::store::partition::Partition;
-
 use crate::audit::{Difference, Totals, decimal};
 
 /// What a run found.

@@ -1,15 +1,15 @@
-//! Both passes: from the orders of payments to the records of inventory, and from its ledgers back.
+//! Both passes: from the orders of payments to the records of inventory, and from the ledgers of
+//! inventory back to the orders.
 
 use anyhow::Context;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use shared::contract::id::{OrderId, ProductId};
 use shared::http::page::MAX_LIMIT;
 use shared::store::index::Scanned;
+use shared::store::partition::Partition;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
-use shared::store::partition::Partition;
-
 use crate::audit::{Difference, Ledger, Returns, Sale, Totals, compare_record, compare_sale};
 use crate::domain::{Found, OrderRecord, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};

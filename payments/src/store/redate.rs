@@ -105,7 +105,7 @@ impl OrderStore {
             return Ok(false);
         }
         let (placed, due) = (order.created_at, due.to_string());
-        tracing::warn!(%placed, due, "orders were placed while the clock of the store was ahead: due anew");
+        tracing::warn!(%placed, due, "orders were placed while the clock of the store was ahead: they are due anew");
         Ok(true)
     }
 }

@@ -1,5 +1,4 @@
-//! Every function of payments does all it has to or nothing, whatever is wrong with its keys and
-//! arguments.
+//! Every function of payments makes all of its changes or none, also with wrong keys and arguments.
 
 use payments::domain::{Order, PlaceOrder};
 use proof::atomicity::{SpoilRig, Subject};
@@ -15,7 +14,7 @@ use crate::harness::{TestStore, only_partition, place, wanted};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-/// The place of the delay among the arguments of `place_orders`.
+/// The index of the delay among the arguments of `place_orders`.
 const DELAY: usize = 2;
 
 #[tokio::test]
@@ -36,7 +35,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     reader.cut_all(&bench, "payments", &subjects).await.unwrap();
 }
 
-/// A call of each function, on a store that has everything that they look at.
+/// A call of each function, on a store with all keys that the functions read.
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let mut paid = Vec::new();
     for _ in 0..2 {
@@ -63,7 +62,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     ]
 }
 
-/// The store as it is now, to be set up again.
+/// A rig that can restore the store to its present content.
 pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     SpoilRig {
         private: test,
@@ -85,7 +84,7 @@ fn whole_store() -> Partition {
     only_partition()
 }
 
-/// A placement that is refused is refused alone.
+/// An order that is refused stops no other order of the call.
 fn place_orders(claims: &[String]) -> Subject {
     let order = |hash: &str| {
         let (id, (wanted, quote)) = (OrderId::mint(), wanted());
@@ -121,7 +120,7 @@ fn place_orders(claims: &[String]) -> Subject {
     }
 }
 
-/// What is due without being an order is taken off the list; the other orders are paid.
+/// An id on the list that has no order is taken off, and the other orders are paid.
 fn complete_due(due: &[OrderId]) -> Subject {
     let derived: Vec<_> = due.iter().map(|id| format!("order:{id}")).collect();
     let optional = derived

@@ -1,4 +1,4 @@
-//! Orders compared with what inventory knows of them, and what a repair is made of.
+//! Orders are compared with inventory's records, and what a repair needs.
 
 use payments::domain::Order;
 use proof::order_line;
@@ -12,10 +12,10 @@ use stack::credentials::User;
 use crate::fake_inventory::{Behaviour, outcome, response};
 use crate::harness::{Service, TestStore, only_partition, place, refund};
 
-/// Longer than an order may be on its way.
+/// Longer than an order may be under way.
 const LONG_AGO_MS: u64 = 10 * 60 * 1_000;
 
-/// A service with one order, paid long ago.
+/// A service with one order that was paid long ago.
 async fn with_paid_order() -> (Service, String) {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("10", 9);
@@ -67,7 +67,7 @@ async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     assert_eq!(
         knows("forgotten").await,
         ["forgotten_early"],
-        "it is too young for that"
+        "the order is too young for that"
     );
     assert_eq!(knows("unknown").await, ["no_outcome"]);
     assert_eq!(knows("insufficient_stock").await, ["refund_missing"]);
@@ -157,11 +157,11 @@ async fn only_the_event_of_a_paid_order_is_emitted_again_and_it_is_the_same_even
     let before = test.dump().await;
     assert!(
         !test.store.emit_again(order.id).await.unwrap(),
-        "it is refunded"
+        "the order is refunded"
     );
     assert!(
         !test.store.emit_again(OrderId::mint()).await.unwrap(),
-        "it never was"
+        "the order never existed"
     );
     assert_eq!(test.dump().await, before);
 }

@@ -8,7 +8,7 @@ use shared::store::sweep::Sweep;
 
 use crate::harness::{TestStore, try_place};
 
-/// The stores of the claims of a day, and what a sweep leaves of them.
+/// The days of claims that a sweep removes, and those that it keeps.
 #[tokio::test]
 async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -21,7 +21,7 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
         ("long-ago", today - 300),
     ] {
         assert!(matches!(place(key).await, Once::Now(_)));
-        // As if the day had passed.
+        // Moves the claims to an earlier day.
         let (from, to) = (format!("idempotency:{today}"), format!("idempotency:{day}"));
         test.operate("RENAME", &format!("{from} {to}")).await;
     }
@@ -39,7 +39,7 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
             .unwrap()
             .is_none()
     );
-    // What a sweep counts from.
+    // The newest claim, from which a sweep counts.
     assert!(matches!(place("today").await, Once::Now(_)));
     let sweep = Sweep::new("claims", Duration::ZERO);
     for _ in 0..2 {

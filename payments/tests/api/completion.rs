@@ -1,4 +1,4 @@
-//! What is paid and what is refunded, and what damage changes about it.
+//! Paying and refunding orders, and what damaged data changes.
 
 use std::collections::BTreeSet;
 
@@ -33,11 +33,15 @@ async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
         broken.extend(completion.broken);
     }
     assert_eq!(paid, [order.to_string()]);
-    assert_eq!(broken.len(), COMPLETION_BATCH + 7, "each is told of");
+    assert_eq!(
+        broken.len(),
+        COMPLETION_BATCH + 7,
+        "each order has an event"
+    );
     assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 1);
 }
 
-/// They are on the list where they were made due anew while somebody cancelled them.
+/// An order that was made due anew while a client cancelled it is still on the list.
 #[tokio::test]
 async fn cancelled_orders_are_taken_off_the_list_and_that_is_progress() {
     let test = start().await;
@@ -69,8 +73,8 @@ async fn cancelled_orders_are_taken_off_the_list_and_that_is_progress() {
     );
 }
 
-/// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must
-/// not hold up the others.
+/// Without all its fields an order cannot be emitted, so it must not be paid. It must not stop the
+/// other orders either.
 #[tokio::test]
 async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
     let test = start().await;
@@ -87,7 +91,7 @@ async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
         assert_eq!(
             status(&test, id).await,
             OrderStatus::Paid,
-            "held up by a damaged one"
+            "a damaged order stops the others"
         );
     }
     let line = test.get(&format!("order:{damaged}")).await;
@@ -136,7 +140,7 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
             ..right.clone()
         },
     ];
-    // Whatever became of the order meanwhile.
+    // Whether the order is paid makes no difference.
     for paid in [false, true, true] {
         if paid {
             complete(&test).await;

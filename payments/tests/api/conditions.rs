@@ -1,4 +1,4 @@
-//! A change is made only to the version of an order that the client means.
+//! An order is changed only in the version that the client names.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -56,7 +56,8 @@ async fn an_order_is_cancelled_only_as_the_version_that_is_meant() {
     assert_order(&pending, "pending", 1);
     let both = [("if-match", "\"1\""), ("if-none-match", "\"2\"")];
     assert_order(&cancel(&service, &path, &both).await, "cancelled", 2);
-    // Cancelling it again changes nothing, and is the same change only of the same version.
+    // The order is cancelled, so another cancellation changes nothing. Its condition has to hold
+    // all the same.
     cancel(&service, &path, &both)
         .await
         .problem(412, "precondition-failed");
@@ -98,7 +99,7 @@ async fn a_repeated_request_is_answered_like_the_first_whatever_the_version_is_b
     cancel(&service, &path, &refused)
         .await
         .problem(412, "precondition-failed");
-    // Nothing happened, so the key is as good as new.
+    // The request changed nothing, so its key is unused.
     let meant = [("idempotency-key", "k"), ("if-match", "\"1\"")];
     let first = cancel(&service, &path, &meant).await;
     assert_order(&first, "cancelled", 2);

@@ -1,4 +1,4 @@
-//! Many who wait for one order, and those whose time is up.
+//! Many requests wait for one order, and some of them run out of time.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::harness::{LIMIT, TestStore, only_partition};
 use crate::live::start;
 use crate::waits::deliver;
 
-/// Who waits for one entry.
+/// How many requests wait for one entry.
 const CROWD: usize = 5_000;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A stand-in for inventory that answers what it is told to, product by product.
+//! A stand-in for inventory, which answers each product as a test says.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,16 +17,16 @@ pub(crate) struct FakeInventory {
     _tasks: JoinSet<()>,
 }
 
-/// What a question about a product leads to.
+/// What the stand-in does with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Behaviour {
-    /// These bytes are sent.
+    /// Sends these bytes.
     Answer(String),
-    /// These bytes are sent once all answers are released.
+    /// Sends these bytes once the test releases all answers.
     Held(String),
-    /// The connection is closed without an answer.
+    /// Closes the connection without an answer.
     HangUp,
-    /// The same, but only the first time.
+    /// Closes the connection the first time, and sends these bytes from then on.
     HangUpOnce(String),
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Behaviour {
 struct State {
     released: watch::Sender<bool>,
     behaviours: BTreeMap<String, Behaviour>,
-    /// The head of each question, by product.
+    /// The heads of all requests, by product.
     questions: BTreeMap<String, Vec<String>>,
 }
 
@@ -56,7 +56,7 @@ impl FakeInventory {
         &self.url
     }
 
-    /// Says what happens when somebody asks for this product.
+    /// Sets what happens with a request for this product.
     pub(crate) fn set(&self, id: ProductId, behaviour: Behaviour) {
         lock(&self.state)
             .behaviours
@@ -97,24 +97,24 @@ impl FakeInventory {
             .insert(format!("admin/outcomes?orders={order}"), behaviour);
     }
 
-    /// Lets go of all answers that are held, now and later.
+    /// Releases all held answers, and holds none from now on.
     pub(crate) fn release(&self) {
         lock(&self.state).released.send_replace(true);
     }
 
-    /// Waits until this product was asked for that many times.
+    /// Waits until this product was requested this many times.
     pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
         eventually("the questions", async || self.questions(id).len() >= times).await;
     }
 
-    /// A new product with this price, a JSON value, and this stock.
+    /// A new product with this price, as a JSON value, and this stock.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
         self.offer(id, price, quantity);
         id
     }
 
-    /// The heads of all questions about this product, or under this path of one.
+    /// The heads of all requests for this product or for this path below a product.
     pub(crate) fn questions(&self, id: impl std::fmt::Display) -> Vec<String> {
         let state = lock(&self.state);
         state
@@ -125,7 +125,7 @@ impl FakeInventory {
     }
 }
 
-/// What inventory says about a product.
+/// The answer of inventory for a product.
 pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
     let body = format!(
         r#"{{"id":"{id}","name":"Tea","price":{price},"quantity":{quantity},"version":1}}"#
@@ -152,7 +152,7 @@ fn movements(taken: Option<&str>) -> String {
     )
 }
 
-/// What inventory says it has on record of an order.
+/// The answer of inventory with the record of an order.
 pub(crate) fn outcome(order: &str, outcome: &str) -> String {
     let movement = if outcome == "applied" {
         r#","movement_id":"1763632806410-0""#
@@ -163,7 +163,7 @@ pub(crate) fn outcome(order: &str, outcome: &str) -> String {
     response("200 OK", "application/json", &body)
 }
 
-/// What inventory says when there is no such product.
+/// The answer of inventory for an unknown product.
 pub(crate) fn not_found() -> String {
     let body = r#"{"type":"/problems/not-found","status":404}"#;
     response("404 Not Found", "application/problem+json", body)
@@ -185,7 +185,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-/// Answers one question. `None` when the connection is to be closed, or was.
+/// Answers one request. `None` if the connection closed, or has to be closed.
 async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
     let head = read_head(stream).await?;
     let path = head.split(' ').nth(1)?;

@@ -1,5 +1,5 @@
-//! What every function of the library promises: nothing at all on a store that has lost its identity,
-//! and that it is there when it is called.
+//! What every function of the library promises: it changes nothing on a store without identity, and
+//! it is loaded when it is called.
 
 use payments::domain::{Cancellation, OrderStatus, Refund};
 use proof::functions;
@@ -56,7 +56,7 @@ async fn a_store_without_identity_refuses_every_function() {
         test.store.emit_again(due).await.unwrap_err(),
         test.store.read_account(only_partition()).await.unwrap_err(),
     ] {
-        // Waited for, not parked: somebody may bring the data back.
+        // The error says "not now", so the consumer waits: an operator may bring the data back.
         assert!(error.did_nothing(), "{error:?}");
     }
     assert_eq!(test.dump().await, before);

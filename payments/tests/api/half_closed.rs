@@ -1,5 +1,5 @@
-//! Clients that say all they want to say, close their half of the connection, and listen; and those
-//! that look just like them and are gone.
+//! Clients that send their whole request, close their sending side, and wait for the answer. Others
+//! look the same and are gone.
 
 use std::time::Duration;
 
@@ -11,15 +11,16 @@ use tokio::net::TcpStream;
 use crate::harness::{LIMIT, Service};
 use crate::live::{cancel, place, start};
 
-/// How often an order is placed: the two ends of a connection race.
+/// How often an order is placed, because the two sides of a connection race.
 const TIMES: usize = 40;
-/// Between the request and its end.
+/// Pauses between the request and its end.
 const PAUSES: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_micros(500),
     Duration::from_millis(1),
 ];
-/// A client that is gone is found by the second heartbeat of its live stream, each 15 s.
+/// The second heartbeat of a live stream finds that its client is gone. A heartbeat comes every 15
+/// s.
 const FOUND_GONE: Duration = Duration::from_secs(30);
 
 /// Says this and, after a pause, that it is all.
@@ -40,7 +41,7 @@ async fn rest(stream: &mut TcpStream) -> String {
     answer
 }
 
-/// Reads on until this was said.
+/// Reads until this text arrives.
 async fn hear(stream: &mut TcpStream, words: &str) {
     let mut heard = Vec::new();
     let listen = async {
@@ -96,7 +97,7 @@ async fn a_client_that_half_closes_may_still_wait_and_watch() {
 
 #[tokio::test]
 async fn the_places_of_clients_that_are_gone_come_back() {
-    // One stream may be open, and no more than one poll may wait.
+    // The settings allow one live stream and one long poll.
     let service = Service::start(&[("MAX_CONNECTIONS", "3")]).await;
     let id = place(&service).await;
     for path in [
@@ -116,7 +117,7 @@ async fn the_places_of_clients_that_are_gone_come_back() {
             let mut status = [0; "HTTP/1.1 200".len()];
             stream.read_exact(&mut status).await.is_ok() && status.ends_with(b"200")
         };
-        wait_until("a place", FOUND_GONE + LIMIT, free)
+        wait_until("a free connection", FOUND_GONE + LIMIT, free)
             .await
             .unwrap();
     }

@@ -1,5 +1,4 @@
-//! One order for one intent, however often the request is repeated, and whatever has happened
-//! meanwhile.
+//! A request with a key places one order, also if it is repeated after other changes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +8,7 @@ use reqwest::Method;
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service};
 
-/// Asserts that `again` is the answer `first` once more.
+/// Asserts that `again` repeats the answer `first`.
 fn assert_replayed(first: &Answer, again: &Answer) {
     assert_eq!((again.status, &again.body), (201, &first.body));
     assert_eq!(again.header("idempotent-replayed"), "true");
@@ -97,7 +96,7 @@ async fn a_repeated_request_is_answered_the_same_whatever_inventory_says_by_now(
     }
     service.inventory.set(id, Behaviour::HangUp);
     for _ in 0..10 {
-        // The circuit is open by the end of this.
+        // The breaker is open before the loop ends.
         assert_replayed(&first, &service.order_with_key("k", id, 1).await);
     }
     let new = service.order_with_key("new", id, 1).await;

@@ -1,4 +1,4 @@
-//! Where a live stream goes on, the client says in a header or in the query.
+//! The client says in a header or in the query where a live stream goes on.
 
 use reqwest::Method;
 use stack::events::Events;
@@ -63,7 +63,7 @@ async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
             "{query} {header:?}: {event:?}"
         );
     }
-    // A polyfill that has received nothing yet sends an empty id, and a number to get past caches.
+    // A polyfill sends an empty id before its first event, and a number against caches.
     let request = service.request(Method::GET, "/orders/stream?lastEventId=&r=0413");
     let mut events = Events::open(request).await.unwrap();
     let new = place(&service).await;

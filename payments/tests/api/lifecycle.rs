@@ -1,5 +1,5 @@
-//! The methods of the store on random histories and in several partitions, against the life of an
-//! order as the domain tells it. What each function does to the last key is said by its `twin`.
+//! Random histories compare the methods of the store with the life of an order in the domain, in
+//! several partitions. The `twin` compares every key that a function leaves.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -23,11 +23,11 @@ mod checks;
 
 use checks::{check_account, check_due, check_events, check_orders};
 
-/// Histories, and steps in each.
+/// The number of histories, and the number of steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
 
-/// One step of a history. Steps with the same key are the same intent.
+/// One step of a history. Steps with the same key repeat one request.
 #[derive(Clone, Debug)]
 enum Step {
     Place {

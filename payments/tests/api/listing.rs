@@ -1,4 +1,4 @@
-//! The list of orders: by the time they were placed, and by their ids where it is the same.
+//! The list of orders: sorted by the time of placing, and within a millisecond by id.
 
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -22,7 +22,7 @@ const CASES: u32 = 40;
 /// The milliseconds in which the orders of a case are placed.
 const MOMENTS: Range<u64> = 1_000..1_005;
 
-/// When an order was placed, and its id.
+/// The time at which an order was placed, and its id.
 type Place = (u64, OrderId);
 
 fn partitions(count: u16) -> Partitions {
@@ -46,8 +46,8 @@ fn between(after: Option<u64>, before: Option<u64>) -> OrderFilter {
     }
 }
 
-/// What stands on all pages of a list. Every page but the last one is full: nothing is read that
-/// the filter leaves out.
+/// All items on all pages of a list. Every page except the last is full, because reading goes on
+/// past orders that the filter leaves out.
 async fn walk(store: &OrderStore, filter: &OrderFilter, limit: usize) -> Vec<Place> {
     let (mut walked, mut position): (_, Option<Position>) = (Vec::new(), None);
     loop {
@@ -61,12 +61,13 @@ async fn walk(store: &OrderStore, filter: &OrderFilter, limit: usize) -> Vec<Pla
             return walked;
         }
         assert_eq!(page.items.len(), limit);
-        // A cursor is text on its way.
+        // A cursor travels as text.
         position = page.next.map(|next| next.to_string().parse().unwrap());
     }
 }
 
-/// Writes orders as calls at these times would have placed them: one in each partition.
+/// Writes orders as if calls had placed them at these times. In each partition the orders of a call
+/// are one member of the index.
 async fn write(test: &TestStore, calls: &[(u64, Vec<OrderId>)]) {
     let partitions = test.store.own.partitions();
     for (ms, ids) in calls {
@@ -188,7 +189,8 @@ async fn place(store: &OrderStore) -> Place {
     (order.created_at.as_millis(), order.id)
 }
 
-/// A comparison begins with the orders of that very millisecond, and misses none that is gone.
+/// A comparison includes the orders of its first millisecond, and reports each order that is
+/// missing.
 #[tokio::test]
 async fn records_are_listed_since_a_time_and_told_missing() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -212,7 +214,7 @@ async fn records_are_listed_since_a_time_and_told_missing() {
     );
 }
 
-/// About as many members are read as a page needs, whether they have one id or a hundred.
+/// A page reads about as many members as it needs, with one order or with a hundred in each.
 #[tokio::test]
 async fn a_page_is_read_in_two_steps_at_most() {
     let test = TestStore::start(Partitions::NONE).await;

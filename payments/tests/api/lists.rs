@@ -121,7 +121,7 @@ async fn a_list_refuses_what_it_does_not_understand() {
     assert_eq!(same.items().len(), 2, "another limit is the same list");
 }
 
-/// What is read for one page is bounded: a rare order is found by following the links.
+/// The reads for one page are bounded. A client finds a rare order by following the links.
 #[tokio::test]
 async fn a_page_without_a_match_leads_on_to_the_next() {
     let service = Service::start(&[]).await;

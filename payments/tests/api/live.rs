@@ -1,4 +1,4 @@
-//! Orders as they change: live streams.
+//! Live streams of orders.
 
 use futures_util::future::join_all;
 use proof::order_line;
@@ -89,7 +89,7 @@ async fn a_live_stream_goes_on_where_it_was_cut_off() {
     let events = open(&service).await;
     let begin = events.last_id().map(str::to_owned);
     drop(events);
-    // Nothing was received yet, and still nothing is missed.
+    // The client has received no event yet, and misses none.
     let first = place(&service).await;
     let begin = begin.unwrap_or_else(|| "0-0".to_owned());
     let mut events = resume(&service, &begin).await;
@@ -164,7 +164,7 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
         let mut events = resume(&service, lost).await;
         let reset = next(&mut events).await;
         assert_eq!((reset.event.as_str(), reset.data.as_str()), ("reset", "{}"));
-        // And from there it goes on.
+        // The stream goes on from there.
         let id = place(&service).await;
         assert!(next(&mut events).await.data.contains(&id));
         let mut again = resume(&service, &reset.id).await;
@@ -172,7 +172,7 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
     }
 }
 
-/// Puts changes into the stream by hand, all of one order.
+/// Adds changes of one order to the stream `changes`.
 async fn change(service: &Service, id: &str, count: usize) {
     let operator = service.redis(User::Operator);
     let add = |_| {
@@ -192,8 +192,8 @@ async fn what_was_missed_comes_page_by_page_and_too_much_of_it_is_not_repeated()
     let seen = next(&mut events).await;
     drop(events);
     change(&service, &id, 450).await;
-    // What cannot be shown is left out, and does not end the rest.
-    change(&service, "nobody", 150).await;
+    // The feed leaves out changes that it cannot show, and goes on.
+    change(&service, "no-order", 150).await;
     let damaged = place(&service).await;
     let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
     order_line::change(&service.redis(User::Operator), &damaged, damage).await;

@@ -1,5 +1,5 @@
-//! What payments promises, shown through its HTTP API and its store, on private Redis servers and
-//! beside an inventory that answers whatever a test wants.
+//! What payments promises, tried through its HTTP API and its store. It runs on private Redis
+//! servers, with a stand-in for inventory that answers as a test says.
 
 #![expect(
     clippy::unwrap_used,

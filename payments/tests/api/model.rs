@@ -1,4 +1,4 @@
-//! The life of an order as `payments::domain` tells it, in a few lines.
+//! The life of an order as `payments::domain` states it, in a few lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use shared::contract::event::RefundReason;
 use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
 
-/// An order as the model knows it.
+/// An order of the model.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) status: OrderStatus,
@@ -18,7 +18,7 @@ pub(crate) struct Known {
     pub(crate) context: RequestContext,
 }
 
-/// All orders, and which of them a key placed.
+/// All orders, and the order that each key placed.
 #[derive(Default)]
 pub(crate) struct Model {
     pub(crate) orders: BTreeMap<OrderId, Known>,
@@ -26,7 +26,7 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Ids of all orders, and of one that never was.
+    /// The ids of all orders, and one id without an order.
     pub(crate) fn ids(&self) -> Vec<OrderId> {
         let unknown = OrderId::mint();
         self.orders.keys().copied().chain([unknown]).collect()

@@ -1,5 +1,5 @@
-//! The one call to inventory: whatever comes back, and however late, the client is told quickly and
-//! no order is made by mistake.
+//! The one request to inventory. After any answer, and after none, the client
+//! gets its own answer quickly, and no order is placed by mistake.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use tokio::time::Instant;
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service};
 
-/// The answer that a client gets while inventory misbehaves, at the latest.
+/// The latest answer to a client while inventory fails.
 const PROMPT: Duration = Duration::from_secs(1);
-/// Failures in a row after which inventory is not asked any more, and for how long.
+/// After this many failures in a row payments does not ask inventory, for this long.
 const MAX_FAILURES: usize = 5;
 
 const NONSENSE: (u16, &str) = (502, "bad-upstream");
 const UNAVAILABLE: (u16, &str) = (503, "inventory-unavailable");
 
-/// A question is asked each time, so that each test sees what it has set.
+/// Prices are not remembered, so that each order asks inventory.
 async fn start() -> Service {
     Service::start(&[("PRODUCT_CACHE_TTL", "0")]).await
 }
 
-/// What the client is told when inventory does this.
+/// The answer to the client when inventory does this.
 async fn told(
     service: &Service,
     behaviour: impl FnOnce(ProductId) -> Behaviour,
@@ -40,7 +40,8 @@ async fn told(
     (id, answer)
 }
 
-/// Sends each answer in place of a product. Good answers in between keep the circuit closed.
+/// Sends each of these answers in place of a product. Good answers in between keep the breaker
+/// closed.
 async fn check(service: &Service, expected: (u16, &str), answers: Vec<(&str, Behaviour)>) {
     let good = service.inventory.product("1", 1);
     for (what, behaviour) in answers {
@@ -68,7 +69,7 @@ async fn an_unknown_product_is_not_found_and_nothing_is_ordered() {
     let (_, answer) = told(&service, |_| Behaviour::Answer(not_found())).await;
     answer.problem(404, "product-not-found");
     assert_eq!(service.count_orders().await, 0);
-    // That is an answer like any other, not a failure: the circuit stays closed.
+    // A 404 is an answer and no failure, so the breaker stays closed.
     for _ in 0..2 * MAX_FAILURES {
         let (_, answer) = told(&service, |_| Behaviour::Answer(not_found())).await;
         answer.problem(404, "product-not-found");
@@ -143,7 +144,11 @@ async fn a_product_with_a_broken_price_or_quantity_is_nonsense() {
         answer.problem(502, "bad-upstream");
         service.order(good, 1).await.created_id();
     }
-    assert_eq!(service.count_orders().await, 13, "only the good ones");
+    assert_eq!(
+        service.count_orders().await,
+        13,
+        "only the good answers led to orders"
+    );
 }
 
 /// Each of them would be refused again, and inventory works.
@@ -216,7 +221,7 @@ async fn an_inventory_that_fails_is_unavailable() {
 
 #[tokio::test]
 async fn an_inventory_that_is_down_is_unavailable() {
-    // Nobody listens there.
+    // No process listens on this port.
     let down = Service::start(&[("INVENTORY_URL", "http://127.0.0.1:1")]).await;
     let started = Instant::now();
     let answer = down.order(ProductId::mint(), 1).await;
@@ -264,7 +269,7 @@ async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
     assert_eq!(
         service.inventory.questions(id).len(),
         asked,
-        "it was not asked"
+        "inventory was not asked"
     );
 
     service.inventory.offer(id, "1", 1);

@@ -1,4 +1,4 @@
-//! Orders over HTTP: what is accepted, what it costs, and what is refused.
+//! Orders over HTTP: which are accepted, what they cost, and which are refused.
 
 use reqwest::Method;
 use shared::contract::id::{OrderId, ProductId};

@@ -1,4 +1,4 @@
-//! What payments adds to that which both services have.
+//! What payments adds to the parts that both services have.
 
 use crate::harness::Service;
 

@@ -1,4 +1,4 @@
-//! How often inventory is asked, and what it is told about who asks.
+//! How often payments asks inventory, and what it passes on about the client.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
         .set(id, Behaviour::Held(product(id, "1", 1)));
     let (answers, ()) = tokio::join!(join_all((0..30).map(|_| service.order(id, 1))), async {
         service.inventory.wait_asked(id, 1).await;
-        // What is sent now is answered after the others have arrived.
+        // By the time of this answer, the orders before it have arrived.
         service.get("/readyz").await;
         service.inventory.release();
     });

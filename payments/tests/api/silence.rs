@@ -1,4 +1,4 @@
-//! A store that does not answer: no order waits behind another one in vain.
+//! A store that does not answer: the orders that wait for a call fail with that call.
 
 use futures_util::future::join_all;
 use payments::store::PLACEMENT_BATCH;
@@ -8,7 +8,7 @@ use stack::wait::eventually;
 use crate::functions::start;
 use crate::harness::{TestStore, try_place};
 
-/// Orders that wait behind the first one: more than two calls place.
+/// Orders that wait behind the first one: more than two calls can place.
 const BEHIND: usize = 2 * PLACEMENT_BATCH + 1;
 
 /// Whether the store has received a call of the service, and holds it back.
@@ -28,12 +28,12 @@ fn is_unanswered<T>(placed: &Result<T, RedisError>) -> bool {
 #[tokio::test]
 async fn orders_that_wait_behind_a_call_without_an_answer_fail_with_it() {
     let test = start().await;
-    // The functions are there, so that the held call is the one that places.
+    // The functions are loaded already, so the held call places orders.
     try_place(&test.store, None).await.unwrap();
     test.operate("CLIENT", "PAUSE 60000 WRITE").await;
     let first = async {
         let placed = try_place(&test.store, None).await;
-        // The store answers from here on. So only a call that was not made keeps orders out.
+        // From here on the store answers. So an order can fail only because its call was not made.
         test.operate("CLIENT", "UNPAUSE").await;
         placed
     };

@@ -1,4 +1,5 @@
-//! What means the same is taken the same way, however it is spelled; of two values none is chosen.
+//! Values that mean the same are taken the same way in every spelling. A field with two values is
+//! refused.
 
 use reqwest::Method;
 
@@ -110,7 +111,7 @@ async fn a_time_is_its_value_at_every_offset() {
         let found = count(&format!("created_before={at}{offset}")).await;
         assert_eq!(found, before, "{offset}");
     }
-    // The order is before the middle of its millisecond, and not after it.
+    // The order is before the middle of its millisecond.
     assert_eq!(count(&format!("created_before={at}5Z")).await, 1);
     assert_eq!(count(&format!("created_after={at}5Z")).await, 0);
     for (after, before) in [
@@ -153,7 +154,7 @@ async fn a_list_is_the_same_at_every_offset_and_has_100_orders_on_a_page() {
     assert_eq!(next.items().len(), 1, "{next:?}");
 }
 
-/// Behind a proxy that serves it under a path of its own.
+/// Behind a proxy that serves payments under another path.
 #[tokio::test]
 async fn every_reference_leads_to_the_public_url() {
     let public = "https://shop.example/payments";

@@ -1,4 +1,4 @@
-//! How live streams end, and how a silent one shows that it is alive.
+//! How live streams end, and how an idle one shows that it is alive.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn a_stop_ends_live_streams_and_answers_long_polls() {
     let path = format!("/orders/{id}?wait=final");
     let poll = service.get(&path);
     let stop = async {
-        // The poll has arrived when the store is asked for it; its answer is the same before that.
+        // The poll may arrive before or after the stop begins. Its answer is the same.
         process.stop(LIMIT).await.unwrap()
     };
     let ended = async {
@@ -32,7 +32,7 @@ async fn a_stop_ends_live_streams_and_answers_long_polls() {
 async fn a_silent_stream_shows_that_it_is_alive() {
     let service = start().await;
     let mut events = open(&service).await;
-    // No event comes; what comes is a comment, every 15 s.
+    // No event comes. A comment comes every 15 s.
     let wait = tokio::time::timeout(Duration::from_secs(18), events.next(LIMIT));
     assert!(wait.await.is_err(), "an event came");
     assert!(events.comments() >= 1);

@@ -1,4 +1,4 @@
-//! The life of an order, told step by step.
+//! The timeline: the life of an order, step by step.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -75,7 +75,7 @@ fn kinds(timeline: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Waits until the event of the payment is delivered so far, and answers that step.
+/// Waits until the event of the payment has this state of delivery, and answers that step.
 async fn wait_delivery(service: &Service, path: &str, delivery: &str) -> Value {
     let step = || async { service.get(path).await.json()["steps"][1].clone() };
     eventually(delivery, async || {

@@ -1,4 +1,4 @@
-//! The functions of payments against their statement in Rust, on random histories.
+//! Random histories compare the functions of payments with their twins in Rust.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub(crate) mod request;
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 const PRICES: [&str; 4] = ["0.00", "0.01", "19.90", "8333.33"];
 const QUANTITIES: [u32; 4] = [1, 2, 999_999, MAX_QUANTITY];
-/// Due at once, or not while a history is played.
+/// Due at once, or not due during a history.
 const DELAYS: [u64; 4] = [0, 0, HOUR_MS, 7 * 24 * HOUR_MS];
-/// How many orders one call pays at most.
+/// The most orders that one call pays.
 const LIMITS: [usize; 4] = [0, 1, 2, 100];
 const REASONS: [RefundReason; 3] = [
     RefundReason::ProductNotFound,
@@ -36,7 +36,7 @@ const REASONS: [RefundReason; 3] = [
 ];
 const MOST_IN_A_BATCH: usize = 8;
 
-/// The statement, and an order that never was.
+/// The model, and an id without an order.
 struct Payments {
     model: Model,
     unknown: OrderId,
@@ -84,7 +84,7 @@ impl Twin for Payments {
 }
 
 impl Payments {
-    /// Placements that were made at the same time; some of them more than once.
+    /// Orders that are placed in one call. Some of them stand in it twice.
     fn place(&mut self, number: usize, random: &mut Rng) -> Step {
         let (length, delay_ms) = (random.usize(1..=MOST_IN_A_BATCH), one(random, &DELAYS));
         let mut orders: Vec<Place> = Vec::new();
@@ -114,7 +114,7 @@ impl Payments {
             _ if again && known != self.unknown => known,
             0 => minted(now - 25 * HOUR_MS),
             1 => minted(now + 25 * HOUR_MS),
-            // What is due in the same millisecond is paid in the order of ids.
+            // Orders that are due in the same millisecond are paid in the order of their ids.
             2 if delay_ms > 0 => minted(now - 23 * HOUR_MS),
             3 if delay_ms > 0 => minted(now + 23 * HOUR_MS),
             _ => OrderId::mint(),
@@ -157,7 +157,7 @@ impl Payments {
         self.done(call, answer, cancel.id)
     }
 
-    /// The same order may stand in a batch more than once.
+    /// An order may stand in a batch more than once.
     fn refund(&mut self, number: usize, random: &mut Rng) -> Step {
         let length = random.usize(1..=MOST_IN_A_BATCH);
         let mut asked = |place| {
@@ -206,7 +206,7 @@ impl Payments {
         }
     }
 
-    /// An order that there is, mostly.
+    /// Usually an order that exists.
     fn order(&self, random: &mut Rng) -> OrderId {
         let known = random.usize(..=self.model.orders.len());
         self.model
@@ -226,7 +226,7 @@ impl Payments {
     }
 }
 
-/// Of either kind: no condition, any version, or some of those that an order may have.
+/// Either kind of condition: none, any version, or some versions of an order.
 fn condition(random: &mut Rng) -> Condition {
     let mut versions = || match random.u32(..9) {
         0..6 => None,
@@ -240,7 +240,7 @@ fn condition(random: &mut Rng) -> Condition {
     }
 }
 
-/// A new id with that time in it.
+/// A new id with this time.
 fn minted(at_ms: u64) -> OrderId {
     let at = format!("{:08x}-{:04x}", at_ms >> 16, at_ms & 0xffff);
     let id = OrderId::mint().to_string();

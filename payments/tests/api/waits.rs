@@ -1,4 +1,4 @@
-//! How an order ends: long polls, and its life step by step; what it would cost, and its version.
+//! Waiting for the end of an order, its timeline, what it would cost, and its version.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +12,7 @@ use stack::wait::eventually;
 use crate::harness::Service;
 use crate::live::{cancel, place, refund, start};
 
-/// Reads every event as inventory would; acknowledges them if so told.
+/// Reads every event like inventory. Acknowledges them if `acknowledge` is true.
 pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
     let operator = service.redis(User::Operator);
     let group = ["order_completed", "inventory-group"];
@@ -21,7 +21,7 @@ pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
         .args(group)
         .arg("0")
         .arg("MKSTREAM");
-    // It is there already the second time.
+    // The second call finds the group in place.
     let _ = operator.run(create).await;
     let read = Command::new("XREADGROUP")
         .arg("GROUP")
@@ -64,7 +64,7 @@ async fn a_long_poll_ends_with_the_order() {
             "{ending}"
         );
         assert_eq!(answer.json()["status"], status);
-        // The second time there is nothing to wait for.
+        // The second poll need not wait.
         assert_eq!(service.get(&path).await.header("order-final"), "true");
     }
 }
@@ -77,7 +77,7 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     let path = format!("/orders/{id}?wait=final&timeout=1");
     assert_eq!(service.get(&path).await.json()["status"], "pending");
     assert_eq!(service.complete().await, 1);
-    // inventory has it, but has not acted on it.
+    // inventory has received the event, and has not acted on it.
     deliver(&service, false).await;
     let answer = service.get(&path).await;
     assert_eq!(
@@ -86,7 +86,7 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     );
     assert!(
         service.inventory.questions(product).len() == 1,
-        "nobody asks before it has"
+        "payments does not ask before inventory has acted"
     );
 
     service
@@ -105,7 +105,7 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     }
 }
 
-/// Waits that end in the same instant share one look at the group of inventory.
+/// Long polls that end at the same moment share one look at the group of inventory.
 #[tokio::test]
 async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     const WAITS: usize = 60;
@@ -126,7 +126,7 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     assert!((1..WAITS as u64 / 2 + 15).contains(&made), "{made} looks");
 }
 
-/// inventory forgets the records of orders after some time. By then it will not reject an order either.
+/// inventory removes old records of orders. It will not reject such an order either.
 #[tokio::test]
 async fn an_order_that_inventory_has_forgotten_is_final() {
     let service = start().await;
@@ -140,9 +140,9 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
     assert_eq!(
         waited.header("order-final"),
         "false",
-        "it may still be refunded"
+        "the order may still be refunded"
     );
-    // As if it had been paid in 2020.
+    // Changes the time of payment to the year 2020.
     let age = |line: &mut Vec<String>| line[order_line::PAID_AT] = "1577836800000".to_owned();
     order_line::change(&service.redis(User::Operator), &id, age).await;
     let waited = service.get(&format!("{path}?wait=final&timeout=30")).await;
@@ -177,7 +177,7 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
 
 #[tokio::test]
 async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
-    // Three of eight connections may wait.
+    // Three of eight connections may be long polls.
     let service = Service::start(&[("MAX_CONNECTIONS", "8")]).await;
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final&timeout=30");
@@ -204,7 +204,7 @@ async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
         .iter()
         .filter(|answer| answer.header("order-final") == "true");
     assert_eq!(ended.count(), 3);
-    // And the places are free again.
+    // Long polls are accepted again.
     let other = place(&service).await;
     let path = format!("/orders/{other}?wait=final&timeout=1");
     assert_eq!(service.get(&path).await.header("order-final"), "false");

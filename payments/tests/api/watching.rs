@@ -1,4 +1,4 @@
-//! What watching costs the store.
+//! What clients that watch cost the store.
 
 use futures_util::future::join_all;
 use shared::redis::Command;
@@ -6,7 +6,7 @@ use shared::redis::Command;
 use crate::harness::Service;
 use crate::live::{cancel, next, open, place, start};
 
-/// How many connections the store has.
+/// The number of connections to the store.
 async fn connections(service: &Service) -> usize {
     let list = service.operate(Command::new("CLIENT").arg("LIST")).await;
     let ours = |line: &&str| line.contains("user=payments");
@@ -20,7 +20,7 @@ async fn while_nobody_watches_no_change_is_read() {
     cancel(&service, &id).await;
     assert_eq!(service.calls("xread").await, 0);
     for _ in 0..3 {
-        // Each comes to a feed that dozes, or is about to.
+        // Each client opens its stream while the feed rests, or is about to rest.
         let mut events = open(&service).await;
         let id = place(&service).await;
         assert!(next(&mut events).await.data.contains(&id));

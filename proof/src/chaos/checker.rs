@@ -99,7 +99,9 @@ impl Rule {
             Self::NothingInvented => "nothing was invented: every effect has its request",
             Self::StatusNeverGoesBack => "no client saw a status go back",
             Self::NeverPaidEarly => "no order was paid before its delay",
-            Self::NothingLeftOver => "nothing is left over, and only planted poison was set aside",
+            Self::NothingLeftOver => {
+                "nothing is left over, and only planted poison became dead letters"
+            }
             Self::NothingTrimmedUnread => "no entry was removed before a consumer acted on it",
             Self::LossWithinBound => {
                 "every lost order was acknowledged within the bound before a crash"

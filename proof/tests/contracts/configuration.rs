@@ -1,4 +1,4 @@
-//! `docs/configuration.md`: the settings, as both programs list them with `--help`.
+//! `docs/configuration.md`: the settings that both programs list with `--help`.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::tree::assert_current;
 /// A setting: its name, its default and what it does.
 type Setting = (String, String, String);
 
-/// The page begins with this.
+/// The beginning of the page.
 const HEAD: &str = "\
 # Configuration
 
@@ -29,7 +29,7 @@ fn settings(service: &str) -> Vec<Setting> {
     lines.map(|line| setting(line).unwrap()).collect()
 }
 
-/// The setting in a line: name, default and help between blanks.
+/// The setting in a line of `--help`: name, default and help between blanks.
 fn setting(line: &str) -> Option<Setting> {
     let (name, rest) = line.trim_start().split_once(' ')?;
     let (default, help) = rest.trim_start().split_once(' ')?;

@@ -9,7 +9,7 @@ use crate::tree::assert_current;
 
 pub(crate) const SERVICES: [&str; 2] = ["inventory", "payments"];
 
-/// What a service prints when asked for a document.
+/// What a service prints when it is asked for a document.
 pub(crate) fn printed(service: &str, verb: &str) -> String {
     let binaries = binaries::shared().unwrap();
     let program = if service == "inventory" {
@@ -30,7 +30,7 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Every operation of a document, and what to call it.
+/// Each operation of a document, with its name in messages.
 fn operations(document: &Value) -> impl Iterator<Item = (String, &Map<String, Value>)> {
     members(&document["paths"]).flat_map(|(path, operations)| {
         members(operations).map(move |(method, operation)| {
@@ -39,7 +39,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, &Map<String, Va
     })
 }
 
-/// What in this part of a document has no example: a body, or a schema that has a name.
+/// Bodies and named schemas in this part of a document that have no example.
 fn without_example(place: &str, part: &Value, missing: &mut Vec<String>) {
     for (name, member) in members(part) {
         let place = format!("{place}/{name}");

@@ -1,7 +1,7 @@
-//! Reads the part of Hurl (<https://hurl.dev>) that the requests in the tree are written in.
+//! Reads the part of Hurl (<https://hurl.dev>) that the requests in the tree use.
 //!
-//! Whatever it does not know is an error: a line that nobody understands would be a line that
-//! nobody checks. The official parser needs C libraries, and `cargo test` needs none.
+//! An unknown line is an error, because no test would check it. The official parser needs C
+//! libraries, and `cargo test` must need none.
 
 use std::time::Duration;
 
@@ -12,24 +12,25 @@ pub(crate) use check::{Check, Filter, Part, Predicate, Subject};
 mod check;
 pub(crate) mod run;
 
-/// One request, and what its answer must be.
+/// One request, and the answer that it must get.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
-    /// The comment above it: the first sentence, and the rest.
+    /// The comment above the request: its first sentence, and all of it.
     pub(crate) title: String,
     pub(crate) about: String,
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
-    /// Variables that are set before it.
+    /// Variables that are set before the request.
     pub(crate) variables: Vec<(String, String)>,
-    /// How often it is sent again until its answer is right, and after what pause.
+    /// How often the request is sent again until its answer is right, and the pause before each
+    /// try.
     pub(crate) retry: u32,
     pub(crate) retry_interval: Duration,
     pub(crate) body: Option<String>,
     pub(crate) status: u16,
-    /// What is kept of the answer, under which name.
+    /// Names, and the part of the answer that each of them keeps.
     pub(crate) captures: Vec<(String, Subject)>,
     pub(crate) checks: Vec<Check>,
     answered: bool,
@@ -43,7 +44,7 @@ pub(crate) struct File {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// Reads a file, or says which line is not understood.
+/// Reads a file, or names the line that it cannot read.
 pub(crate) fn parse(text: &str) -> Result<File, String> {
     let mut reader = Reader {
         comment: Vec::new(),
@@ -85,14 +86,14 @@ pub(crate) fn parse(text: &str) -> Result<File, String> {
 }
 
 struct Reader {
-    /// The comment that is being read, and all that were.
+    /// The comment that is being read, and all comments before it.
     comment: Vec<String>,
     comments: Vec<Vec<String>>,
     entries: Vec<Entry>,
 }
 
 impl Reader {
-    /// Reads a line; `None` if it cannot be understood where it stands.
+    /// Reads a line; `None` if the line may not stand in this section.
     fn line(&mut self, section: &mut String, line: &str) -> Option<()> {
         if let Some(comment) = line.strip_prefix('#') {
             self.comment.push(comment.trim().to_owned());
@@ -188,7 +189,7 @@ fn request_line(line: &str) -> Option<(&str, &str)> {
     (known && !url.contains(' ')).then_some((method, url))
 }
 
-/// The first sentence of a comment without its end, and the whole of it.
+/// The first sentence of a comment without its full stop, and the whole comment.
 fn sentences(comment: &[String]) -> (String, String) {
     let text = comment.join("\n");
     let flat = text.replace('\n', " ");
@@ -204,7 +205,7 @@ fn unknown(number: usize, line: &str) -> String {
 }
 
 #[test]
-fn what_is_not_understood_is_an_error() {
+fn a_line_that_is_not_understood_is_an_error() {
     let right = "# Tea.\n\n# Drink it.\nGET {{cup}}/tea\n[Query]\nsugar: 1\nHTTP 200\n[Asserts]\n\
                  jsonpath \"$.hot\" == true\n";
     assert_eq!(parse(right).unwrap().entries[0].title, "Drink it");

@@ -1,8 +1,8 @@
-//! The contracts in the tree: they are what the programs say, they are complete, and the requests
-//! among them work on the running system.
+//! The contracts in the tree: they are what the programs say, they are complete, and their requests
+//! work on a running system.
 //!
-//! Whatever is generated is written by these tests: `just contracts`, or
-//! `WRITE_CONTRACTS=1 cargo test --test contracts`.
+//! These tests also write the generated files: `just contracts`, or `WRITE_CONTRACTS=1 cargo test
+//! --test contracts`.
 
 #![expect(
     clippy::unwrap_used,

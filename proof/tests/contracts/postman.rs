@@ -7,11 +7,11 @@ use crate::hurl::{Check, Entry, File, Filter, Part, Predicate, Subject};
 use crate::requests::files;
 use crate::tree::assert_current;
 
-/// The format, by which importers know it.
+/// The schema by which importers recognise the format.
 const SCHEMA: &str = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
 const COLLECTION: &str = "contracts/requests/postman_collection.json";
 const ENVIRONMENT: &str = "contracts/requests/postman_environment.json";
-/// What counts how often a request was sent again.
+/// The variable that counts how often a request was sent again.
 const RETRIES: &str = "retries";
 
 fn collection() -> Value {
@@ -24,7 +24,7 @@ fn collection() -> Value {
     })
 }
 
-/// Where `cargo run-all` listens.
+/// The addresses of `cargo run-all`.
 fn environment() -> Value {
     let ports = Ports::standard(0).unwrap();
     let services = [
@@ -95,7 +95,7 @@ fn url(entry: &Entry) -> Value {
     let query = pairs.collect::<Vec<_>>().join("&");
     let mark = if query.is_empty() { "" } else { "?" };
     let mut url = json!({"raw": format!("{}{mark}{query}", entry.url), "host": [base]});
-    // A path out of a variable brings its own slash.
+    // A variable with a path in it begins with a slash already.
     if let Some(path) = path.strip_prefix('/') {
         url["path"] = path.split('/').collect();
     } else {
@@ -134,7 +134,7 @@ fn tests(entry: &Entry) -> Vec<String> {
     script
 }
 
-/// Sends the request again as long as a check fails, and only then reports the checks.
+/// Sends the request again while a check fails, up to a limit. Only then the checks are reported.
 fn retry(entry: &Entry) -> Vec<String> {
     let (limit, pause) = (entry.retry, entry.retry_interval.as_millis());
     [
@@ -163,7 +163,7 @@ impl Entry {
     }
 }
 
-/// A part of the answer in JavaScript.
+/// A part of the answer, in JavaScript.
 fn value(subject: &Subject) -> String {
     let part = match &subject.part {
         Part::Status => "pm.response.code".to_owned(),
@@ -189,7 +189,8 @@ fn value(subject: &Subject) -> String {
 fn expect(check: &Check) -> String {
     let value = value(&check.subject);
     let holds = match &check.predicate {
-        // Postman says null for a header, and JavaScript undefined for a member, that is not there.
+        // For a missing header Postman answers null, and for a missing member JavaScript answers
+        // undefined.
         Predicate::Exists => format!("({value} ?? null) !== null"),
         Predicate::Is("isString") => format!("typeof {value} === \"string\""),
         Predicate::Is("isNumber") => format!("typeof {value} === \"number\""),
@@ -217,7 +218,7 @@ fn compare(comparison: &str, value: &str, wanted: &str) -> String {
     }
 }
 
-/// A text in JavaScript, with its variables put in.
+/// A text in JavaScript, with the values of its variables.
 fn text(text: &str) -> String {
     let plain = quoted(&dynamic(text));
     if text.contains("{{") {
@@ -227,7 +228,7 @@ fn text(text: &str) -> String {
     }
 }
 
-/// What the runners of both kinds call by different names.
+/// Replaces the name of a function that Hurl and Postman call differently.
 fn dynamic(text: &str) -> String {
     text.replace("{{newUuid}}", "{{$guid}}")
 }
@@ -258,7 +259,7 @@ fn the_postman_files_are_made_from_the_requests() {
     assert_current(ENVIRONMENT, &format!("{:#}\n", environment()));
 }
 
-/// A request that is sent again is found by its name.
+/// Postman finds the request to send again by its name.
 #[test]
 fn no_two_requests_have_the_same_title() {
     let files = files();

@@ -1,4 +1,4 @@
-//! The requests in the tree, run against a system of their own.
+//! The requests in the tree, run against a system of the test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +13,10 @@ use crate::hurl;
 use crate::hurl::File;
 use crate::hurl::run::Variables;
 
-/// Longest wait for one answer.
+/// The longest wait for one answer.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
-/// The files with requests, by name, in the order in which a shell lists them.
+/// The files with requests by name, in the order in which a shell lists them.
 pub(crate) fn files() -> BTreeMap<String, File> {
     let entries = fs::read_dir(project::root().join("contracts/requests")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());

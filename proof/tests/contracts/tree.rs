@@ -5,17 +5,17 @@ use std::{fs, io};
 
 use stack::project;
 
-/// The variable that makes the tests write what they would compare.
+/// With this variable the tests write the files instead of comparing them.
 const WRITE: &str = "WRITE_CONTRACTS";
 
-/// The file must have this content, or is given it.
+/// Asserts that the file has this content, or writes it.
 pub(crate) fn assert_current(path: &str, content: &str) {
     let file = project::root().join(path);
     if project::variable(WRITE).is_some() {
         let is_news = fs::read_to_string(&file).ok().as_deref() != Some(content);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, content).unwrap();
-        // Not by a macro, whose output a test that passes keeps for itself.
+        // No macro, because cargo shows what a macro prints only if the test fails.
         let word = if is_news { "wrote" } else { "nothing new in" };
         let mut stderr = io::stderr();
         return writeln!(stderr, "contracts: {word} {path}").unwrap();

@@ -1,19 +1,20 @@
-//! `shared::stream::checkpoint`: up to where a store has acted on the stream of the other store, and
+//! `shared::stream::checkpoint`: how far a store has acted on the stream of the other store, and
 //! whether the two stores agree.
 
 use crate::stream::{EntryId, State, Stream, Time};
 
-/// What a store remembers of the other's stream. It goes back when the effects do.
+/// How far a store has acted on the other store's stream. A crash takes the checkpoint back
+/// together with the effects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Checkpoint {
-    /// The last entry that was given out.
+    /// The last entry that was delivered.
     pub(crate) id: EntryId,
-    /// How many entries there were up to it.
+    /// The number of entries up to `id`.
     count: u32,
-    /// The oldest entry that was still under way then.
+    /// The oldest entry that was pending then.
     open: EntryId,
-    /// Two earlier entries: one that is old enough to tell a lost tail from an old store, and one
-    /// that will be.
+    /// Two earlier entries. `earlier` is old enough to tell a lost tail from an old store, and
+    /// `middle` will be.
     middle: EntryId,
     earlier: EntryId,
 }
@@ -25,12 +26,12 @@ pub(crate) enum Agreement {
     Consistent,
     /// The stream has lost its last entries.
     TailLost,
-    /// One of them is much older than the other knows it: only a person can decide.
+    /// One of the two is much older than the other remembers. A person has to decide.
     Diverged,
 }
 
 impl Checkpoint {
-    /// The checkpoint of a store that has acted on a stream up to `id`, but for what is pending.
+    /// The checkpoint of a store that has acted on all entries up to `id` that are not pending.
     pub(crate) fn at(state: &State, id: EntryId) -> Self {
         let open = state.oldest_pending.unwrap_or(id).min(id);
         Self {
@@ -41,7 +42,7 @@ impl Checkpoint {
         }
     }
 
-    /// `move_checkpoint`: only forward.
+    /// `move_checkpoint`, which only moves forward.
     pub(crate) fn advance(&mut self, to: Self, replay: Time) {
         let before = *self;
         if before.id >= to.id {
@@ -62,7 +63,8 @@ impl Checkpoint {
         };
     }
 
-    /// Back to the end of a stream that has lost its last entries. What was still open stays so.
+    /// Moves back to the end of a stream that has lost its last entries. Pending entries stay
+    /// pending.
     pub(crate) fn take_back(&mut self, state: &State) {
         let to = Self::at(state, state.delivered);
         let (open, earlier) = (self.open.min(to.open), self.earlier.min(to.id));
@@ -74,7 +76,7 @@ impl Checkpoint {
         };
     }
 
-    /// The last entry that a replay leaves alone: it begins `replay` before all that was under way.
+    /// The entry behind which a replay begins: `replay` before the oldest entry that was pending.
     pub(crate) fn replay_after(self, delivered: EntryId, replay: Time) -> EntryId {
         let oldest = self.id.min(self.open).min(delivered);
         let before = oldest.time.saturating_sub(replay).checked_sub(1);
@@ -84,7 +86,7 @@ impl Checkpoint {
         })
     }
 
-    /// Compares a stream with what the own store remembers of it.
+    /// Compares a stream with the checkpoint of the own store.
     pub(crate) fn compare(self, stream: &Stream, replay: Time) -> Agreement {
         let state = stream.state();
         if self.is_behind_what_is_gone(&state, replay) {
@@ -103,8 +105,8 @@ impl Checkpoint {
         }
     }
 
-    /// Whether there are entries that this store has not acted on, and that were acted on and
-    /// trimmed: no replay can bring them back.
+    /// Whether the stream has lost entries that this store did not act on. They were acted on once,
+    /// and trimmed, so no replay can bring them back.
     fn is_behind_what_is_gone(self, state: &State, replay: Time) -> bool {
         let is_far = state.delivered.time.saturating_sub(self.id.time) > replay;
         let begins_later = state.first.is_none_or(|first| first > self.id);

@@ -1,4 +1,4 @@
-//! The clients, and what payments does at once: for a request, and when an order is due.
+//! The clients, and what payments does for a request and for an order that is due.
 
 use crate::payments::Status;
 use crate::planted::Planted;
@@ -9,23 +9,23 @@ use crate::world::World;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
     pub(crate) product: ProductId,
-    /// It sent its request, so an order may exist.
+    /// The client sent its request, so there may be an order.
     pub(crate) asked: bool,
-    /// The order that it was told of.
+    /// The order in the answer to the client.
     pub(crate) acknowledged: Option<OrderId>,
-    /// It was told of two orders for its one key.
+    /// Two answers named different orders for the one key of the client.
     pub(crate) contradicted: bool,
     pub(crate) told_cancelled: bool,
     /// Requests that found the key unused and will write the order: a planted bug.
     looked: u8,
-    /// The order that it found pending and will cancel: a planted bug.
+    /// The order that a request found pending and will cancel: a planted bug.
     found_pending: Option<OrderId>,
 }
 
-/// The task of payments that pays what is due.
+/// The task of payments that pays due orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Worker {
-    /// The order between two calls, where a planted bug made two of one.
+    /// The order between the two calls into which a planted bug split one.
     pub(crate) hand: Option<OrderId>,
 }
 
@@ -59,7 +59,7 @@ impl World {
             return true;
         }
         let order = before.unwrap_or_else(|| self.place(client, rules));
-        // Behind a gate, an answer that a failover could make a lie is not given.
+        // With a gate, an answer waits until no failover can make it untrue.
         if answered && self.may_answer(rules) {
             let client = &mut self.clients[client];
             client.contradicted |= client.acknowledged.is_some_and(|told| told != order);
@@ -70,7 +70,7 @@ impl World {
         true
     }
 
-    /// The second half of a request that has to be one function.
+    /// The second call of a request, where a planted bug made two calls of one.
     pub(crate) fn write(&mut self, client: usize, rules: &Rules) -> bool {
         let Some(looked) = self.clients[client].looked.checked_sub(1) else {
             return false;
@@ -127,7 +127,7 @@ impl World {
         cancelled
     }
 
-    /// `complete_due`: takes the order off the list, pays it and tells of it, in one step.
+    /// `complete_due`: takes the order off the list, pays it and emits its event, in one step.
     pub(crate) fn complete(&mut self, rules: &Rules) -> bool {
         let (now, store) = (self.payments.clock, &mut self.payments.memory);
         if !store.identity {

@@ -1,5 +1,5 @@
-//! The loop that both services consume with: `shared::stream::consumer`, `shared::stream::settler` and
-//! `shared::stream::replay`, one command at a time.
+//! The consumer of both services, one command at a time: `shared::stream::consumer`,
+//! `shared::stream::settler` and `shared::stream::replay`.
 
 use crate::checkpoint::Checkpoint;
 use crate::gate::Gate;
@@ -17,18 +17,19 @@ use crate::world::World;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Consumer {
     pub(crate) role: Role,
-    /// It died and nobody starts it again.
+    /// The consumer died and is not started again.
     pub(crate) gone: bool,
-    /// It reads what it was given before, not new entries.
+    /// The consumer reads its own pending entries, and no new ones.
     pub(crate) recovering: bool,
-    /// The incarnation of the own store for which the recent past was acted on again.
+    /// The incarnation of the own store for which the consumer has finished its replay.
     pub(crate) done: Option<Incarnation>,
     pub(crate) pass: Option<Pass>,
-    /// The checkpoint is to be moved there, next of all.
+    /// The next command moves the checkpoint to this.
     pub(crate) moving: Option<Move>,
-    /// What the checkpoint of the own store is known to be, at least.
+    /// The checkpoint of the own store is at least this far.
     pub(crate) known: EntryId,
-    /// It has to look at the stores before it reads anything, or did so that many ticks ago.
+    /// Whether the consumer has to look at the stores before its next read. `looked` is the tick of
+    /// its last look.
     pub(crate) must_look: bool,
     pub(crate) looked: Time,
     pub(crate) hand: Option<Hand>,
@@ -39,32 +40,33 @@ pub(crate) struct Consumer {
 pub(crate) struct Hand {
     pub(crate) entry: Entry,
     pub(crate) stage: Stage,
-    /// The incarnation of the store that the stage depends on: `WAIT` answers about one incarnation.
+    /// The incarnation in which the last step was taken: `WAIT` answers about one incarnation.
     pub(crate) incarnation: Incarnation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stage {
-    /// Delivered; behind a gate, not before the replica knows of it too.
+    /// Delivered. With a gate, the replica has to know of the delivery before the consumer goes on.
     Read,
-    /// To be acted on.
+    /// The consumer may act on the entry.
     Known,
-    /// Acknowledged already and not acted on, or recorded and not taken: planted bugs.
+    /// `Acknowledged`: not acted on yet. `Marked`: recorded, and the stock not taken yet. Both are
+    /// planted bugs.
     Acknowledged,
     Marked,
-    /// Acted on; behind a gate, not acknowledged before the replica has the effect.
+    /// Acted on. With a gate, the replica has to have the effect before the acknowledgement.
     Acted,
 }
 
 impl Hand {
-    /// What was begun is brought to its end before anything else is done.
+    /// Whether the consumer has to finish this entry before it does anything else.
     pub(crate) fn is_begun(self) -> bool {
         !matches!(self.stage, Stage::Read | Stage::Known)
     }
 }
 
 impl Consumer {
-    /// A process that was just started: whatever it had in memory is gone.
+    /// A process that has just started, with empty memory.
     pub(crate) fn started(role: Role) -> Self {
         Self {
             role,
@@ -80,7 +82,8 @@ impl Consumer {
         }
     }
 
-    /// After any failure nothing in memory counts: what was read is pending, and is read again.
+    /// After a failure the consumer forgets what it has read. The entries are pending, and are read
+    /// again.
     pub(crate) fn start_over(&mut self) {
         self.hand = None;
         self.pass = None;
@@ -106,8 +109,8 @@ impl World {
         };
         let role = self.consumers[consumer].role;
         match hand.stage {
-            // A read that had to block leaves its connection with the offset from before it, and
-            // without a `PING` in between, `WAIT` says yes to anything.
+            // A read that blocked leaves its connection with the offset from before it. Without a
+            // `PING` in between, `WAIT` confirms anything.
             Stage::Read if rules.has(Planted::WaitWithoutPing) => {
                 self.turn(consumer, hand, Stage::Known)
             }
@@ -178,10 +181,10 @@ impl World {
         self.turn(consumer, hand, Stage::Acted)
     }
 
-    /// Acts on an entry. Answers false where the store refuses because it has lost its data.
+    /// Acts on an entry. Answers false if the store refuses because it has lost its data.
     pub(crate) fn act(&mut self, role: Role, entry: Entry, rules: &Rules) -> bool {
         let Some(event) = entry.event else {
-            // There is nothing to act on: it is set aside for a person.
+            // The entry was trimmed, so there is nothing to act on. The consumer parks it.
             return true;
         };
         let first = match role {
@@ -214,8 +217,8 @@ impl World {
         true
     }
 
-    /// The acknowledgement comes last. It runs while the next batch is read. Nothing is
-    /// acknowledged that is far ahead of the checkpoint.
+    /// The acknowledgement comes last, while the next batch is read. An entry far ahead of the
+    /// checkpoint is not acknowledged before the checkpoint has moved.
     fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
         let Consumer {
             role, known, done, ..
@@ -234,8 +237,8 @@ impl World {
             Gate::Closed => return false,
             Gate::Broken => return self.start_over(consumer),
         }
-        // On a shared connection it stands behind a read that blocks for longer than a command may
-        // take, and goes down with the connection.
+        // On a shared connection the acknowledgement waits behind a read that blocks for longer
+        // than a command may take. Then it is lost with the connection.
         if rules.has(Planted::SharedConnection) && !self.stream(role).has_new() {
             return self.start_over(consumer);
         }

@@ -1,4 +1,4 @@
-//! Histories in the small: all of them.
+//! Explores all histories of a small system.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,23 +11,23 @@ use crate::rules::{Profile, Rules};
 use crate::stream::Time;
 use crate::world::{Action, START, Size, World};
 
-/// Threads that explore at the same time.
+/// Threads that explore in parallel.
 const THREADS: usize = 2;
 
-/// A small system, and what may happen in it beside its own steps.
+/// A small system, and what may happen to it beside its own steps.
 #[derive(Clone)]
 pub(crate) struct Small {
     pub(crate) name: &'static str,
     pub(crate) rules: Arc<Rules>,
     pub(crate) size: Size,
-    /// Orders that were placed and acknowledged before the history begins: of the first clients.
+    /// The number of clients whose orders were placed and answered before the history begins.
     pub(crate) placed: usize,
-    /// How many ticks the clocks go.
+    /// How many ticks the clocks may advance.
     pub(crate) ticks: Time,
     pub(crate) extras: Vec<Extra>,
 }
 
-/// Things of which some may happen, at any instant.
+/// Actions of which some may happen at any instant.
 #[derive(Clone)]
 pub(crate) struct Extra {
     pub(crate) any_of: Vec<Action>,
@@ -48,17 +48,17 @@ pub(crate) enum Next {
     Extra(usize, Action),
 }
 
-/// What came of an exploration.
+/// The result of an exploration.
 pub(crate) struct Explored {
     pub(crate) states: usize,
     pub(crate) took: Duration,
     pub(crate) complete: bool,
-    /// The rule that did not hold, and the way there.
+    /// The rule that does not hold, and the steps that lead there.
     pub(crate) failure: Option<(String, Vec<Next>)>,
 }
 
 impl Small {
-    /// Explores every history, as far as there is patience for it.
+    /// Explores every history until `patience` is over.
     pub(crate) fn explore(self, patience: Duration) -> Explored {
         let begun = Instant::now();
         let rules = Arc::clone(&self.rules);
@@ -88,7 +88,7 @@ impl Model for Small {
     fn init_states(&self) -> Vec<Situation> {
         let mut world = World::new(&self.size, &self.rules);
         for consumer in 0..world.consumers.len() {
-            // Everybody is up and waits.
+            // All consumers have started, and wait for entries.
             while world.step(consumer, &self.rules) {}
         }
         for client in 0..self.placed {
@@ -141,7 +141,7 @@ impl Model for Small {
                 |small: &Self, state: &Situation| broken(&state.world, &small.rules).is_none(),
             ),
             Property::always(
-                "left in peace, it comes to rest and agrees",
+                "after the last fault the system comes to rest and the stores agree",
                 |small: &Self, state: &Situation| {
                     verdict(state.world.clone(), &small.rules).is_none()
                 },

@@ -1,4 +1,4 @@
-//! What may go wrong: one thing at any instant, to anybody.
+//! The faults: one at any instant, to any part.
 
 use crate::consumer::Consumer;
 use crate::role::Role;
@@ -9,31 +9,32 @@ use crate::world::World;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Fault {
-    /// A consumer process dies and is started again under its name.
+    /// A consumer process dies and is restarted under its name.
     Crash {
         consumer: usize,
     },
-    /// It dies for good: its replica has to take over.
+    /// A consumer process dies for good, so its replica has to take over.
     Lose {
         consumer: usize,
     },
     /// The process with the worker dies.
     CrashWorker,
-    /// A connection is cut, or an answer is lost: the consumer does not know what was done.
+    /// A connection is cut or an answer is lost: the consumer does not know whether the command had
+    /// an effect.
     CutOff {
         consumer: usize,
     },
-    /// Changes reach the memory of a store and not its copy.
+    /// From now on changes reach the memory of a store, and not its copy.
     FallBehind(Side),
     CatchUp(Side),
-    /// A store is killed and comes back, or its replica takes over.
+    /// A store is killed and restarts, or its replica takes over.
     Restart(Side),
     DestroyGroup(Role),
-    /// Somebody trims a stream by its length.
+    /// An operator trims a stream by its length.
     TrimEarly(Role),
     /// `FLUSHALL`.
     Empty(Side),
-    /// Its files are restored.
+    /// The files of an emptied store are restored.
     Restore(Side),
     StepClock {
         side: Side,
@@ -42,18 +43,18 @@ pub(crate) enum Fault {
     },
 }
 
-/// The worst that was done to the data so far.
+/// The worst loss of data so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Loss {
     Nothing,
-    /// A store forgot its last changes, within the window for which there is the replay.
+    /// A store forgot its last changes, and a replay reaches that far back.
     Tail,
-    /// Somebody removed events that were not acted on, or accepted a loss.
+    /// Events were removed before they were acted on, or an operator accepted a loss.
     Beyond,
 }
 
 impl World {
-    /// Lets a fault happen. Answers whether it made a difference.
+    /// Lets a fault happen. Answers whether it changed anything.
     pub(crate) fn suffer(&mut self, fault: Fault, rules: &Rules) -> bool {
         let happened = match fault {
             Fault::Crash { consumer } => self.crash(consumer),
@@ -67,7 +68,7 @@ impl World {
                 self.consumers[consumer].start_over();
                 had
             }
-            // With `always`, no copy is ever behind.
+            // With `appendfsync always`, no copy is ever behind.
             Fault::FallBehind(_) if rules.profile == Profile::Durable => false,
             Fault::FallBehind(Side::Payments) => self.payments.fall_behind(),
             Fault::FallBehind(Side::Inventory) => self.inventory.fall_behind(),
@@ -102,7 +103,7 @@ impl World {
         !gone
     }
 
-    /// One of each role stays.
+    /// Keeps one consumer of each role alive.
     fn lose(&mut self, consumer: usize) -> bool {
         let role = self.consumers[consumer].role;
         let mut others = self.consumers.iter().enumerate();
@@ -120,7 +121,7 @@ impl World {
             return;
         }
         rules.seen.count(Sight::TailLost);
-        // Behind a gate, what a failover forgets is what nobody was told of.
+        // With a gate, a failover forgets only changes of which no client was told.
         if rules.profile == Profile::Lossy {
             self.loss = self.loss.max(Loss::Tail);
         }

@@ -1,10 +1,10 @@
-//! `REPLICA_ACKS`: nothing follows from what a failover may take back.
+//! `REPLICA_ACKS`: no answer and no action depends on a write that a failover may take back.
 
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Incarnation, Side};
 use crate::world::World;
 
-/// What a `WAIT` came to.
+/// The result of a `WAIT`.
 pub(crate) enum Gate {
     Open,
     Closed,
@@ -12,8 +12,8 @@ pub(crate) enum Gate {
 }
 
 impl World {
-    /// `PING` and `WAIT 1` on the connection that read or wrote. After a restart it is another
-    /// connection, and its answer would be about nothing.
+    /// `PING` and `WAIT 1` on the connection of the read or the write. After a restart there is
+    /// another connection, and its answer says nothing about the earlier one.
     pub(crate) fn gate(&self, side: Side, incarnation: Incarnation, rules: &Rules) -> Gate {
         if rules.profile != Profile::Gated {
             Gate::Open

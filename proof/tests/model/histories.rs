@@ -1,4 +1,4 @@
-//! Histories in the large: whatever comes up, from one seed that runs it again.
+//! Random histories of large systems. The same seed runs the same history again.
 
 use fastrand::Rng;
 
@@ -11,21 +11,21 @@ use crate::rules::{Profile, Rules};
 use crate::store::Side;
 use crate::world::{Action, Size, World};
 
-/// Clients in one history, each with one order.
+/// Clients of one history. Each has one order.
 const CLIENTS: usize = 30;
-/// Products, and most pieces of each at the beginning.
+/// Products, and the most pieces of each at the beginning.
 const PRODUCTS: usize = 3;
 const PIECES: i32 = 12;
-/// How far the replay reaches back: further than a store may forget.
+/// How many ticks the replay reaches back: more than a store may forget.
 const REPLAY_WINDOWS: std::ops::RangeInclusive<u32> = 4..=12;
-/// Actions without a fault, for each fault, in a quiet history and in a wild one.
+/// The number of actions for each fault: few in a wild history, many in a quiet one.
 const FAULT_RATES: std::ops::RangeInclusive<u32> = 5..=40;
-/// Actions for each crash of a store whose copy is behind.
+/// The number of actions for each crash of a store whose copy is behind.
 const CRASHES_WHILE_BEHIND: u32 = 20;
-/// Faults that a history draws from.
+/// The number of kinds of faults, with their weights.
 const FAULTS: u32 = 16;
 
-/// A history: where it begins, and every step that changed something.
+/// A history: how it begins, and each step that changed something.
 pub(crate) struct History {
     pub(crate) rules: Rules,
     pub(crate) size: Size,
@@ -34,11 +34,11 @@ pub(crate) struct History {
     pub(crate) failure: Option<&'static str>,
 }
 
-/// Runs the history of a seed and checks every state of it, and how it ends in peace.
+/// Runs the history of a seed. Checks every state, and that it comes to rest after the last fault.
 pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History {
     let mut rng = Rng::with_seed(seed);
     let profile = [Profile::Durable, Profile::Lossy, Profile::Gated][rng.usize(0..3)];
-    // Where the replay reaches less far, more is out of its reach.
+    // With a shorter replay, more losses are out of its reach.
     let replay = rng.u32(REPLAY_WINDOWS);
     let rules = Rules {
         planted,
@@ -54,7 +54,7 @@ pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History
     };
     let chaos = Chaos {
         rate: rng.u32(FAULT_RATES),
-        // A history with few kinds of faults goes deeper into each than one with all of them.
+        // A history with few kinds of faults tries more of each kind.
         kinds: rng.u32(0..1 << FAULTS),
         consumers: size.order_consumers + size.refund_consumers,
     };
@@ -81,7 +81,7 @@ pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History
 }
 
 impl History {
-    /// Leaves out whatever the failure does not need.
+    /// Removes the steps that the failure does not need.
     pub(crate) fn shorten(&mut self) {
         let mut piece = self.steps.len().next_power_of_two();
         while piece > 0 {
@@ -109,7 +109,7 @@ impl History {
     }
 }
 
-/// How much goes wrong in one history.
+/// How many and which faults a history has.
 struct Chaos {
     rate: u32,
     kinds: u32,
@@ -118,7 +118,7 @@ struct Chaos {
 
 impl Chaos {
     fn draw(&self, world: &World, rng: &mut Rng) -> Action {
-        // A copy is not behind for long, so this is when a crash hurts.
+        // A copy is behind only for a short time, and a crash does harm only then.
         let side = if rng.bool() {
             Side::Payments
         } else {

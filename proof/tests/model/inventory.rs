@@ -7,27 +7,27 @@ use crate::planted::Planted;
 use crate::store::{Incarnation, Records};
 use crate::stream::{Entry, EntryId, Event, OrderId, ProductId, Stream, Time};
 
-/// The decision about an order, remembered for its duplicates.
+/// The decision about an order, recorded for its duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Decision {
     Applied,
     Rejected,
-    /// It was applied, and `reconcile` gave the stock back.
+    /// The order was applied, and `reconcile` gave the stock back.
     Released,
 }
 
-/// Under what a decision is remembered.
+/// The key under which a decision is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Fact {
     Order(OrderId),
-    /// The id of the entry that brought it: a planted bug.
+    /// The id of its entry: a planted bug.
     Entry(EntryId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Product {
     pub(crate) on_hand: i32,
-    /// All that was ever put in, and not taken out by hand.
+    /// All pieces that were ever added, minus those removed by hand.
     pub(crate) supplied: i32,
     /// A deleted product leaves a tombstone.
     pub(crate) deleted: bool,
@@ -37,11 +37,11 @@ pub(crate) struct Product {
 pub(crate) struct Inventory {
     pub(crate) identity: bool,
     pub(crate) replayed: Option<Incarnation>,
-    /// Up to where the other's stream was acted on.
+    /// How far this store has acted on the stream of payments.
     pub(crate) checkpoint: Checkpoint,
     pub(crate) products: Vec<Product>,
     pub(crate) records: BTreeMap<Fact, (OrderId, Decision)>,
-    /// The ledger: each sale that stands.
+    /// The ledger: all sales that were not given back.
     pub(crate) sales: Vec<Event>,
     pub(crate) refund_order: Stream,
 }
@@ -104,7 +104,7 @@ impl Inventory {
         outcome
     }
 
-    /// The first of two calls, where somebody made two of what has to be one.
+    /// The first of two calls, where a planted bug made two calls of one.
     pub(crate) fn mark_only(&mut self, entry: Entry, now: Time, planted: Option<Planted>) -> bool {
         let Some(event) = entry.event else {
             return false;
@@ -118,7 +118,7 @@ impl Inventory {
         outcome == Outcome::Decided(Decision::Applied)
     }
 
-    /// Takes the stock and writes it down.
+    /// Takes the stock and writes it to the ledger.
     pub(crate) fn take(&mut self, event: Event) {
         if let Some(product) = self.products.get_mut(event.product) {
             product.on_hand -= 1;
@@ -126,7 +126,7 @@ impl Inventory {
         self.sales.push(event);
     }
 
-    /// `release_order`: gives the stock of an order back, and asks for its refund, in one step.
+    /// `release_order`: gives the stock of an order back and asks for its refund, in one step.
     pub(crate) fn release(&mut self, order: OrderId, now: Time) {
         let Some(place) = self.sales.iter().position(|sale| sale.order == order) else {
             return;
@@ -157,7 +157,7 @@ impl Inventory {
         true
     }
 
-    /// `delete_product`: leaves a tombstone, so that orders in flight are refunded.
+    /// `delete_product`: leaves a tombstone, so that orders under way are refunded.
     pub(crate) fn delete(&mut self, product: ProductId) -> bool {
         let Some(product) = self
             .products
@@ -188,8 +188,8 @@ impl Inventory {
         })
     }
 
-    /// A duplicate repeats the recorded reply: if payments emitted the order again, it may have lost the
-    /// refund as well.
+    /// A duplicate repeats the recorded answer. If payments emitted the order again, it may have
+    /// lost the refund, too.
     fn reply(&mut self, event: Event, outcome: Outcome, now: Time, planted: Option<Planted>) {
         let skips = planted == Some(Planted::SkipInsteadOfReplay);
         let says = match outcome {

@@ -1,10 +1,10 @@
-//! Systems that are explored completely as well, which takes minutes.
+//! Larger systems that are explored completely. That takes minutes.
 
 use crate::exhaustive::Small;
 use crate::rules::Profile;
 use crate::small::{crash, forgetful, shop, sold_out};
 
-/// All of them.
+/// All larger systems.
 pub(crate) fn large_systems() -> Vec<Small> {
     let all = |mut small: Small| {
         small.extras.push(crash(small.size.order_consumers));
@@ -30,7 +30,7 @@ pub(crate) fn large_systems() -> Vec<Small> {
             2,
         ))),
         all(forgetful(shop(
-            "everything at once behind a gate",
+            "everything at once with a gate",
             Profile::Gated,
             2,
             2,

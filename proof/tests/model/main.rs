@@ -1,23 +1,28 @@
 //! The protocol as a model: what the services, their Redis Functions and their stores do, one step
-//! at a time, with nothing of their code.
+//! at a time. The model shares no code with them.
 //!
-//! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
-//! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
-//! call those, and the clients ([`clients`], [`consumer`], [`checkpoint`], [`replay`], [`role`]); and all that may go wrong
-//! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
-//! once it is left in peace in [`peace`], with what `reconcile` repairs.
+//! It has these parts:
 //!
-//! Small systems are explored completely ([`small`], [`exhaustive`]), large ones by random
-//! histories ([`histories`]), which also have to find the mistakes of [`planted`]: a model that
-//! cannot would prove nothing.
+//! * two stores, each with a copy that may be behind: [`store`],
+//! * a stream in each store, with its group: [`stream`],
+//! * the functions that change the stores: [`payments`], [`inventory`],
+//! * the processes that call the functions, and the clients: [`clients`], [`consumer`],
+//!   [`checkpoint`], [`replay`], [`role`],
+//! * the faults at any instant: [`faults`],
+//! * the rules that must hold: [`properties`]; and how a history has to end after its last fault,
+//!   with what `reconcile` repairs: [`peace`].
 //!
-//! Left out: batches (a function takes one order here), partitions (each is a system like this
-//! one), entries that are no events, attempts and their limits, and the age at which records are
-//! swept.
+//! Small systems are explored completely: [`small`], [`exhaustive`]. Large systems are tried by
+//! random histories: [`histories`]. They also have to find the mistakes of [`planted`]; a model
+//! that cannot find them would prove nothing.
 //!
-//! `MODEL_SEEDS` and `MODEL_STEPS` make more and longer histories, `MODEL_SEED` runs one again and
-//! tells it as short as it can be told, and `MODEL_LARGE` explores what takes many minutes. Figures
-//! are shown with `--nocapture`.
+//! The model has no batches: a function takes one order. It has no partitions, because each of them
+//! is a system like this one. It also leaves out entries that are no events, limits of attempts, and
+//! the removal of old records.
+//!
+//! `MODEL_SEEDS` and `MODEL_STEPS` make more and longer histories. `MODEL_SEED` runs one history
+//! again, shortened to the steps that show the failure. `MODEL_LARGE` explores the larger systems,
+//! which takes many minutes. `--nocapture` shows figures.
 
 #![expect(clippy::print_stdout, reason = "the figures of a run are its result")]
 
@@ -50,12 +55,12 @@ use crate::histories::History;
 use crate::planted::PLANTED;
 use crate::rules::{SIGHTS, Sightings};
 
-/// Random histories, and the steps that each tries to take.
+/// The number of random histories, and of the steps that each tries to take.
 const SEEDS: u64 = 1_000;
 const STEPS: u64 = 500;
-/// Histories in which a planted bug has to show.
+/// The number of histories in which a planted bug has to show.
 const PLANTED_SEEDS: u64 = 4_000;
-/// One exploration in the small, and one in the large.
+/// The limit of one exploration of a small system, and of a large one.
 const PATIENCE: Duration = Duration::from_mins(2);
 const LARGE_PATIENCE: Duration = Duration::from_mins(30);
 
@@ -79,7 +84,7 @@ fn story<T: Debug>(steps: &[T]) -> String {
     })
 }
 
-/// Tells a history that went wrong, without what it did not need to.
+/// A failed history as text, without the steps that the failure does not need.
 fn tell(seed: u64, mut history: History) -> String {
     history.shorten();
     let rule = history.failure.unwrap_or("every rule holds");
@@ -137,7 +142,7 @@ fn random_histories_keep_every_rule_and_end_in_agreement() {
     println!("{count} seeds x {steps} steps: {states} states checked in {took:.1?}");
     for sight in SIGHTS {
         println!("  {sight:?}: {}", seen.of(sight));
-        // A run in which nothing went wrong would show nothing.
+        // A run without these events would prove nothing.
         assert!(
             count < SEEDS || seen.of(sight) >= SEEDS / 100,
             "{sight:?} was hardly seen"
@@ -173,7 +178,7 @@ fn every_planted_bug_makes_the_model_fail() {
             "{planted:?}: seed {seed} after {:.1?}: {rule}",
             begun.elapsed()
         );
-        // The same history without the bug is as it should be.
+        // The same history without the bug keeps every rule.
         let clean = histories::run(seed, steps, None);
         assert!(clean.failure.is_none(), "{}", tell(seed, clean));
     }

@@ -1,4 +1,4 @@
-//! The store of payments, and its functions: each one step, all or nothing.
+//! The store of payments and its functions. Each function is one step: all of its changes, or none.
 
 use crate::checkpoint::Checkpoint;
 use crate::planted::Planted;
@@ -15,16 +15,16 @@ pub(crate) enum Status {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
-    /// The idempotency key with which it was placed: that of one client.
+    /// The idempotency key of the order. It belongs to one client.
     pub(crate) key: usize,
     pub(crate) product: ProductId,
     pub(crate) status: Status,
     pub(crate) due_at: Time,
-    /// A status went back, or an order was paid early: what must never be.
+    /// Whether a status went back, or an order was paid early. Neither may happen.
     pub(crate) broken: bool,
 }
 
-/// A sum of money: in whole cents, or as nobody should ever keep it.
+/// A sum of money, in whole cents or as a float: a planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Amount {
     Cents(u64),
@@ -32,7 +32,7 @@ pub(crate) enum Amount {
     Float(u64),
 }
 
-/// What was charged and given back so far.
+/// All that was charged and refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Account {
     pub(crate) charged: Amount,
@@ -43,20 +43,21 @@ pub(crate) struct Account {
 pub(crate) struct Payments {
     pub(crate) identity: bool,
     pub(crate) replayed: Option<Incarnation>,
-    /// Up to where the other's stream was acted on.
+    /// How far this store has acted on the stream of inventory.
     pub(crate) checkpoint: Checkpoint,
-    /// Orders by id; an id whose order was lost, or never written, has none.
+    /// Orders by id. `None` for an order that was lost or never written.
     pub(crate) orders: Vec<Option<Order>>,
-    /// What each idempotency key was answered.
+    /// The answer to each idempotency key.
     pub(crate) claims: Vec<Option<OrderId>>,
     pub(crate) due: Vec<OrderId>,
     pub(crate) order_completed: Stream,
     pub(crate) account: Account,
-    /// Refunds of orders that this store does not know.
+    /// Refunds of orders that this store does not know, as dead letters.
     pub(crate) parked: Vec<OrderId>,
 }
 
-/// The total of an order for one piece, in cents: no two are alike, and floats cannot add them.
+/// The total of an order for one piece, in cents. No two are equal, and floats add them with
+/// errors.
 pub(crate) fn total(product: ProductId) -> u64 {
     [10, 20, 70][product % 3]
 }
@@ -82,7 +83,7 @@ impl Amount {
         }
     }
 
-    /// The amount in cents, where it is a whole number of them.
+    /// The amount in cents, if it is a whole number.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -100,7 +101,7 @@ impl Amount {
 }
 
 impl Default for Payments {
-    /// A store without anything, not even identity.
+    /// An empty store, which has no identity.
     fn default() -> Self {
         Self {
             identity: false,
@@ -153,12 +154,12 @@ impl Payments {
         orders.filter_map(|(id, order)| order.as_ref().map(|order| (id, order)))
     }
 
-    /// What a key was answered before.
+    /// The recorded answer to a key.
     pub(crate) fn find_claim(&self, key: usize) -> Option<OrderId> {
         self.claims[key]
     }
 
-    /// The writing half of `place_orders`, for one of them.
+    /// The half of `place_orders` that writes, for one order.
     pub(crate) fn write_order(
         &mut self,
         id: OrderId,
@@ -180,7 +181,7 @@ impl Payments {
         self.due.push(id);
     }
 
-    /// The first order whose time has come on the clock of the store.
+    /// The first order that is due on the clock of the store.
     pub(crate) fn next_due(&self, now: Time) -> Option<OrderId> {
         let elapsed = |id: &&OrderId| self.order(**id).is_none_or(|order| order.due_at <= now);
         self.due.iter().find(elapsed).copied()
@@ -204,8 +205,8 @@ impl Payments {
         true
     }
 
-    /// The half of `complete_due` that tells. Also what `reconcile` does for a paid order without
-    /// its stock.
+    /// The half of `complete_due` that emits the event. `reconcile` calls it too, for a paid order
+    /// without stock.
     pub(crate) fn emit(&mut self, id: OrderId, now: Time, planted: Option<Planted>) {
         if let Some(product) = self.order(id).map(|order| order.product) {
             self.order_completed.add(now, Event { order: id, product });
@@ -215,10 +216,10 @@ impl Payments {
         }
     }
 
-    /// `cancel_order`: completion and cancellation race for the status; one wins.
+    /// `cancel_order`. Payment and cancellation race for the status, and one wins.
     pub(crate) fn cancel(&mut self, id: OrderId, planted: Option<Planted>) -> bool {
         let status = self.status(id);
-        // The planted bug decides by what it read before, and that was `pending`.
+        // The planted bug decides by an earlier read, which found `pending`.
         if status != Some(Status::Pending) && planted != Some(Planted::CancelWithoutCompare) {
             return status == Some(Status::Cancelled);
         }

@@ -1,4 +1,4 @@
-//! After the last fault: everybody is left in peace, and the system has to come to rest by itself.
+//! After the last fault the system has to come to rest by itself.
 
 use crate::faults::{Fault, Loss};
 use crate::payments::Status;
@@ -7,24 +7,25 @@ use crate::rules::{Rules, Sight};
 use crate::store::Side;
 use crate::world::World;
 
-/// More ticks than the delay, the idle time of a takeover and the largest step of a clock back.
+/// More ticks than the delay, the idle time before a takeover, and the largest step of a clock
+/// back.
 const ROUNDS: usize = 40;
-/// Steps that a consumer takes in one tick at most.
+/// The most steps of a consumer in one tick.
 const STEPS: usize = 100;
 
-/// Leaves a world in peace and answers what is wrong with how it ends, if anything is.
+/// Ends all faults, and answers the first rule that does not hold afterwards.
 pub(crate) fn verdict(mut world: World, rules: &Rules) -> Option<&'static str> {
     if let Some(broken) = heal(&mut world, rules) {
         return Some(broken);
     }
     if !settle(&mut world, rules) {
-        return Some("left in peace, the system comes to rest");
+        return Some("after the last fault, the system comes to rest");
     }
     let found = broken(&world, rules).or_else(|| disagreement(&world));
     match (world.loss, found) {
         (Loss::Nothing, Some(found)) => return Some(found),
-        // What one store forgot, the replay does again. Only stock of orders that are not paid any
-        // more is left to `reconcile`.
+        // A replay acts again on everything that one store forgot. Only the stock of orders that
+        // are no longer paid is left to `reconcile`.
         (Loss::Tail, Some(found)) if found != SPARE => return Some(found),
         _ => {}
     }
@@ -40,7 +41,7 @@ pub(crate) fn verdict(mut world: World, rules: &Rules) -> Option<&'static str> {
 
 const SPARE: &str = "stock was taken for an order that is not paid";
 
-/// The faults end: whatever was emptied is restored, copies catch up, clients get their answers.
+/// The faults end: an emptied store is restored, copies catch up, and clients get their answers.
 fn heal(world: &mut World, rules: &Rules) -> Option<&'static str> {
     for side in [Side::Payments, Side::Inventory] {
         world.suffer(Fault::Restore(side), rules);
@@ -56,7 +57,7 @@ fn heal(world: &mut World, rules: &Rules) -> Option<&'static str> {
     broken(world, rules)
 }
 
-/// Lets time pass until nobody has anything left to do.
+/// Lets time pass until no work is left.
 fn settle(world: &mut World, rules: &Rules) -> bool {
     for _ in 0..ROUNDS {
         while world.complete(rules) {}
@@ -80,8 +81,8 @@ fn settle(world: &mut World, rules: &Rules) -> bool {
     false
 }
 
-/// `reconcile --apply`. What payments says is what counts: a paid order without its stock is told
-/// of once more, and stock of an order that is not paid goes back.
+/// `reconcile --apply`. payments decides: a paid order without stock is emitted again, and the
+/// stock of an order that is not paid goes back.
 fn repair(world: &mut World, rules: &Rules) -> bool {
     let (now, inventory_now) = (world.payments.clock, world.inventory.clock);
     let (payments, inventory) = (&mut world.payments.memory, &mut world.inventory.memory);

@@ -1,37 +1,37 @@
-//! Fourteen mistakes that such systems are made with, and one that this one had. Each is switched into the model, which then
-//! has to fail: a model that finds nothing wrong with them would prove nothing.
+//! Fourteen usual mistakes of such systems, and one of this system. With each of them switched on,
+//! the model has to fail. Otherwise its success would prove nothing.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Planted {
-    /// Duplicates are recognised by the id of their stream entry.
+    /// Duplicates are recognised by the id of their entry.
     DedupeByEntryId,
     /// `XACK` before the effect.
     AcknowledgeFirst,
-    /// The record of an order and the taking of its stock are two calls.
+    /// Recording an order and taking its stock are two calls.
     MarkThenTake,
     /// `XADD` with a `MAXLEN`.
     TrimByLength,
     /// An order is paid in one call and its event emitted in another.
     PayThenEmit,
-    /// `ZREM` from the list of due orders, and then the rest.
+    /// `ZREM` from the list of due orders is one call, and paying is another.
     RemoveThenAdd,
-    /// Cancellation writes what it decided from an earlier read.
+    /// A cancellation decides by an earlier read, and writes without comparing.
     CancelWithoutCompare,
     /// A group is created at `$`.
     GroupAtTheEnd,
-    /// Blocking reads share the connection of the other commands.
+    /// Blocking reads use the connection of the other commands.
     SharedConnection,
     /// An idempotency key is looked up in one call and written in another.
     CheckThenSet,
-    /// `WAIT` right after a blocking read.
+    /// `WAIT` directly after a blocking read.
     WaitWithoutPing,
-    /// A store that lost everything answers that there is no such product.
+    /// A store that has lost its data answers that there is no such product.
     RefundAfterFlush,
     /// Sums of money are floats.
     MoneyAsFloat,
-    /// A duplicate is skipped instead of answered again.
+    /// A duplicate is skipped. Its answer is not repeated.
     SkipInsteadOfReplay,
-    /// A replay of a stream that has lost everything counts as one.
+    /// The replay of a stream that has lost its data counts as finished.
     PassOverNothing,
 }
 

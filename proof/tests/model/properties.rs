@@ -1,4 +1,4 @@
-//! What must hold: at every instant, and after the system was left in peace.
+//! The rules: what holds at every instant, and what holds after the last fault.
 
 use crate::faults::Loss;
 use crate::inventory::Decision;
@@ -10,40 +10,40 @@ use crate::world::World;
 /// A rule and whether it holds.
 pub(crate) type Property = (&'static str, fn(&World, &Rules) -> bool);
 
-/// These hold at every instant, whatever happened before, unless they say otherwise.
+/// The rules that hold at every instant. Some of them name exceptions.
 pub(crate) const ALWAYS: [Property; 10] = [
     (
-        "stock is never negative, and is what was put in less what was sold",
+        "stock is never negative, and equals supply less sales",
         stock_adds_up,
     ),
     ("an order has at most one effect", at_most_one_effect),
     (
-        "a status never goes back, and nothing is paid before it is due",
+        "a status never goes back, and no order is paid before it is due",
         no_order_is_broken,
     ),
     (
-        "what was charged less what was given back is the total of what is paid",
+        "charges less refunds are the total of all paid orders",
         money_adds_up,
     ),
     ("one idempotency key makes one order", one_order_for_a_key),
     (
-        "what a client was told is so, unless the store lost it",
+        "every answer to a client is true, unless the store lost data",
         clients_were_told_the_truth,
     ),
     (
-        "a paid order has its event or its outcome, unless one was lost",
+        "a paid order has its event or its outcome, unless data was lost",
         no_order_falls_silent,
     ),
     (
-        "a store that lost its identity does nothing",
+        "a store that lost its identity has no effects",
         no_identity_no_effect,
     ),
     (
-        "nobody halts while a replay can make everything good",
-        nobody_halts_in_vain,
+        "no consumer halts while a replay can repair everything",
+        no_consumer_halts_in_vain,
     ),
     (
-        "behind a gate, no effect outlives its cause",
+        "with a gate, no effect outlives its cause",
         no_effect_without_cause,
     ),
 ];
@@ -135,7 +135,7 @@ fn no_identity_no_effect(world: &World, _: &Rules) -> bool {
         && (inventory.identity || inventory.records.is_empty() && !inventory.refund_order.has_new())
 }
 
-fn nobody_halts_in_vain(world: &World, _: &Rules) -> bool {
+fn no_consumer_halts_in_vain(world: &World, _: &Rules) -> bool {
     !world.is_halted_in_vain
 }
 
@@ -155,7 +155,7 @@ fn no_effect_without_cause(world: &World, rules: &Rules) -> bool {
             })
 }
 
-/// Nobody has anything left to do.
+/// Whether no work is left.
 pub(crate) fn is_quiet(world: &mut World) -> bool {
     let unpaid = |world: &World| {
         let mut orders = world.payments.memory.ids();
@@ -169,7 +169,7 @@ pub(crate) fn is_quiet(world: &mut World) -> bool {
     !unpaid(world) && idle && drained == [true, true]
 }
 
-/// What the stores disagree about. Compared by `reconcile`, too; nothing is left after it.
+/// How the stores disagree. `reconcile` compares the same, and repairs it.
 pub(crate) fn disagreement(world: &World) -> Option<&'static str> {
     let (payments, inventory) = (&world.payments.memory, &world.inventory.memory);
     let paid = |order| payments.status(order) == Some(Status::Paid);

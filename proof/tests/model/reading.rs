@@ -1,4 +1,4 @@
-//! How a consumer comes by its entries: new ones, its own pending ones, and those of a dead consumer.
+//! The reads of a consumer: new entries, its own pending entries, and those of a dead consumer.
 
 use crate::consumer::{Consumer, Hand, Stage};
 use crate::planted::Planted;
@@ -56,7 +56,7 @@ impl World {
         true
     }
 
-    /// A look is due every two seconds, and after every failure: new entries come after it.
+    /// A look is due every two seconds and after every failure. New entries are read after it.
     fn must_look(&self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,
@@ -68,7 +68,7 @@ impl World {
         must_look || self.is_look_due(role.own_side(), done) || self.age > looked + rules.step
     }
 
-    /// Takes over what a dead consumer left.
+    /// Takes over an entry of a dead consumer.
     pub(crate) fn claim(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,

@@ -1,6 +1,6 @@
-//! `shared::stream::replay`: acting once more on the recent past of a stream, after the own store began
-//! a new incarnation. The store may have forgotten effects whose entries are acknowledged, and Redis
-//! never delivers those entries again.
+//! `shared::stream::replay`: the consumer acts again on the recent past of a stream after its own
+//! store began a new incarnation. The store may have forgotten effects whose entries are
+//! acknowledged, and Redis never delivers those entries again.
 
 use crate::checkpoint::{Agreement, Checkpoint};
 use crate::consumer::{Consumer, Hand};
@@ -13,7 +13,7 @@ use crate::store::Incarnation;
 use crate::stream::EntryId;
 use crate::world::World;
 
-/// One reading of the recent past.
+/// One pass over the recent past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pass {
     after: EntryId,
@@ -21,7 +21,7 @@ pub(crate) struct Pass {
     incarnation: Incarnation,
 }
 
-/// A checkpoint on its way to the own store, for what was seen in one incarnation of it.
+/// A move of the checkpoint that the consumer has decided on in one incarnation of its own store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Move {
     pub(crate) to: Checkpoint,
@@ -29,8 +29,8 @@ pub(crate) struct Move {
 }
 
 impl World {
-    /// Looks at both stores. Begins a replay where the own store has a new incarnation, or is older
-    /// than this consumer knows it to be.
+    /// Looks at both stores. Begins a replay if the own store has a new incarnation, or is older
+    /// than this consumer knows.
     pub(crate) fn look(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,
@@ -70,7 +70,7 @@ impl World {
                 });
             }
         } else if state.added == 0 && !rules.has(Planted::PassOverNothing) {
-            // The stream may have lost everything. A pass over nothing would be none.
+            // The stream may have lost its data. A pass over an empty stream does not count.
             of.done = None;
         } else {
             let after = checkpoint.replay_after(state.delivered, rules.replay);
@@ -83,7 +83,7 @@ impl World {
         *of != before || known_now != checkpoint.id
     }
 
-    /// Acts on nothing until a person has decided.
+    /// The consumer halts until a person has decided.
     fn halt(&mut self, consumer: usize) -> bool {
         let is_lost = !self.has_identity(self.consumers[consumer].role.own_side());
         self.is_halted_in_vain |= self.loss < Loss::Beyond && !is_lost;
@@ -92,7 +92,7 @@ impl World {
         before != self.consumers[consumer]
     }
 
-    /// `adopt-store`: where nobody acts any more, a person says to go on.
+    /// `adopt-store`: if a consumer has halted, a person tells it to go on.
     pub(crate) fn accept_loss(&mut self, rules: &Rules) {
         for role in [Role::Orders, Role::Refunds] {
             let (side, checkpoint) = (role.own_side(), *self.checkpoint(role.own_side()));
@@ -105,8 +105,8 @@ impl World {
         }
     }
 
-    /// Acts once more on the next entry of the recent past; nothing is acknowledged. The incarnation
-    /// is remembered last: a crash on the way begins the pass anew.
+    /// Acts again on the next entry of the recent past, and acknowledges nothing. The incarnation
+    /// is recorded last, so a crash in between begins the pass again.
     pub(crate) fn advance(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,
@@ -136,7 +136,8 @@ impl World {
             return true;
         }
         if self.stream(role).state().last < pass.last {
-            // What was gone in between was not acted on, and may come back.
+            // The consumer skipped the entries that were missing, and restored files may bring them
+            // back.
             return self.start_over(consumer);
         }
         if pass.last > known {
@@ -153,8 +154,8 @@ impl World {
         true
     }
 
-    /// `move_checkpoint`. It refuses where the store has gone back, or is in another incarnation than
-    /// the caller means: the store may have forgotten what the caller saw.
+    /// `move_checkpoint`. It refuses if the store has gone back, or is in another incarnation than
+    /// the caller means. Such a store may have forgotten what the caller saw.
     pub(crate) fn move_checkpoint(&mut self, consumer: usize, to: Move, rules: &Rules) -> bool {
         let Consumer { role, known, .. } = self.consumers[consumer];
         let is_of_this_incarnation = self.incarnation(role.own_side()) == to.incarnation;

@@ -1,18 +1,18 @@
-//! The two directions in which events go.
+//! The two directions of events.
 
 use crate::store::Side;
 
 /// Which stream a consumer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
-    /// inventory's: reads `order_completed` and writes to the store of inventory.
+    /// The consumer of inventory: reads `order_completed`, and writes to the store of inventory.
     Orders,
-    /// payments': reads `refund_order` and writes to the store of payments.
+    /// The consumer of payments: reads `refund_order`, and writes to the store of payments.
     Refunds,
 }
 
 impl Role {
-    /// Where the stream is.
+    /// The store that has the stream.
     pub(crate) fn stream_side(self) -> Side {
         match self {
             Self::Orders => Side::Payments,
@@ -20,7 +20,7 @@ impl Role {
         }
     }
 
-    /// Where the effects go.
+    /// The store that gets the effects.
     pub(crate) fn own_side(self) -> Side {
         match self {
             Self::Orders => Side::Inventory,

@@ -1,19 +1,19 @@
-//! What holds for a whole run: the durability of the stores, the limits, and a planted bug. And
-//! what was seen in it, because a run in which nothing went wrong shows nothing.
+//! What holds for a whole run: the durability of the stores, the limits, and a planted bug. Also
+//! counts what happened, because a run without faults proves nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::planted::Planted;
 use crate::stream::Time;
 
-/// What a crash of a store, or its failover, may take with it.
+/// What a store may lose by a crash or a failover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// `appendfsync always`: nothing.
     Durable,
     /// `appendfsync everysec`, or a failover to a replica: the last changes.
     Lossy,
-    /// A failover to a replica, behind a `WAIT` gate: nothing that anybody has acted on.
+    /// A failover to a replica with a `WAIT` gate: no change on which any process has acted.
     Gated,
 }
 
@@ -26,17 +26,17 @@ pub(crate) struct Rules {
     pub(crate) reclaim_idle: Time,
     /// `REPLAY_WINDOW`.
     pub(crate) replay: Time,
-    /// How far what is acknowledged may be ahead of the checkpoint without moving it.
+    /// How far ahead of the checkpoint an acknowledged entry may be.
     pub(crate) step: Time,
     /// `STREAM_RETENTION`.
     pub(crate) retention: Time,
-    /// How long a copy may be behind. Less than `replay`, or the replay would be in vain.
+    /// How long a copy may be behind: less than `replay`, so that a replay covers it.
     pub(crate) window: Time,
     pub(crate) planted: Option<Planted>,
     pub(crate) seen: Sightings,
 }
 
-/// What a run has to have seen.
+/// What has to happen in a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sight {
     Crash,
@@ -82,7 +82,7 @@ pub(crate) const SIGHTS: [Sight; 19] = [
     Sight::Repair,
 ];
 
-/// How often each was seen, over all steps and all threads of a run.
+/// How often each happened, over all steps and all threads of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings([AtomicU64; SIGHTS.len()]);
 

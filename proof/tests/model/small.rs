@@ -1,4 +1,4 @@
-//! The small systems that are explored completely. Each asks one question of all histories.
+//! The small systems that are explored completely. Each asks one question about all histories.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::world::{Action, Size};
 
 const STORES: [Side; 2] = [Side::Payments, Side::Inventory];
 
-/// All of them.
+/// All small systems.
 pub(crate) fn systems() -> Vec<Small> {
     [that_keep_everything(), that_forget()].concat()
 }
 
-/// Those whose stores keep what they have answered.
+/// Systems whose stores keep every answered change.
 fn that_keep_everything() -> Vec<Small> {
     vec![
         Small {
@@ -66,7 +66,7 @@ fn that_keep_everything() -> Vec<Small> {
     ]
 }
 
-/// Those whose stores forget.
+/// Systems whose stores forget.
 fn that_forget() -> Vec<Small> {
     vec![
         Small {
@@ -114,7 +114,7 @@ fn that_forget() -> Vec<Small> {
     ]
 }
 
-/// A system in which a planted bug has to show that random histories seldom meet.
+/// The system that shows a planted bug which random histories seldom meet.
 pub(crate) fn system_for(planted: Planted) -> Option<Small> {
     let shop = |profile| shop("a system for a planted bug", profile, 1, 1);
     let small = match planted {
@@ -144,7 +144,7 @@ pub(crate) fn system_for(planted: Planted) -> Option<Small> {
 }
 
 impl Small {
-    /// The same system as it should be.
+    /// The same system without its bug.
     pub(crate) fn without_bug(&self) -> Self {
         let rules = Rules {
             planted: None,
@@ -157,7 +157,7 @@ impl Small {
     }
 }
 
-/// Inventory forgets its last changes and payments everything, which is restored.
+/// inventory forgets its last changes. payments loses all its data, and is restored.
 fn gone(small: Small) -> Small {
     let side = Side::Inventory;
     let payments = [Fault::Empty(Side::Payments), Fault::Restore(Side::Payments)];
@@ -167,7 +167,8 @@ fn gone(small: Small) -> Small {
     }
 }
 
-/// As many orders for the last piece, as many consumers that take it, and one for the refunds.
+/// A system with `orders` orders for the last piece, `consumers` consumers of orders, and one
+/// consumer of refunds.
 pub(crate) fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -> Small {
     let delay = 1;
     let size = Size {
@@ -176,7 +177,7 @@ pub(crate) fn shop(name: &'static str, profile: Profile, orders: usize, consumer
         order_consumers: consumers,
         refund_consumers: 1,
     };
-    // A clock that jumps makes every wait long enough for a takeover.
+    // An idle time of 0 stands for a clock that jumps: every wait is long enough for a takeover.
     let rules = Arc::new(quick(profile, delay));
     Small {
         name,
@@ -188,7 +189,7 @@ pub(crate) fn shop(name: &'static str, profile: Profile, orders: usize, consumer
     }
 }
 
-/// Where no store forgets anything, checkpoints say nothing: they are left where they are.
+/// Without losses the checkpoints have no effect, so they do not move.
 fn quick(profile: Profile, delay: Time) -> Rules {
     let rules = Rules::new(profile);
     let step = if profile == Profile::Durable {
@@ -204,7 +205,7 @@ fn quick(profile: Profile, delay: Time) -> Rules {
     }
 }
 
-/// Orders are due as soon as they are placed: the clock is not what this is about.
+/// Orders are due at once, because these histories are not about the clock.
 fn at_once(mut small: Small) -> Small {
     let profile = small.rules.profile;
     small.rules = Arc::new(quick(profile, 0));
@@ -223,7 +224,7 @@ pub(crate) fn forgetful(small: Small) -> Small {
     }
 }
 
-/// Either store does.
+/// One of the two stores falls behind and loses its tail once.
 fn once(small: Small) -> Small {
     let extras = vec![
         some(1, STORES.map(Fault::FallBehind)),
@@ -273,7 +274,7 @@ fn claim(consumers: usize) -> Extra {
     }
 }
 
-/// Two clients come three times, one of them changes its mind, and the product is deleted.
+/// Two clients send three requests in all, one of them cancels, and the product is deleted.
 fn visits() -> Vec<Extra> {
     let answers = || {
         [0, 1]

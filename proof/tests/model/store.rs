@@ -1,4 +1,4 @@
-//! A store: what its memory says, and what would be left of it after a crash.
+//! A store: the data in its memory, and what would be left of it after a crash.
 //!
 //! A change is in the memory of the server at once. Its copy (the disk under
 //! `appendfsync everysec`, or a replica) may be behind, and then a restart, or a failover, brings
@@ -7,19 +7,20 @@
 
 use crate::stream::Time;
 
-/// One incarnation of a server: a restart and a failover begin another one (`master_replid`).
+/// One incarnation of a store's server: each restart and each failover begins another
+/// (`master_replid`).
 pub(crate) type Incarnation = u32;
 
-/// Whose store.
+/// The service whose store it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     Payments,
     Inventory,
 }
 
-/// What is in a store, of either service.
+/// The data of a store of either service.
 pub(crate) trait Records: Clone + Default + PartialEq {
-    /// Whether the store is the one that it was. Every function refuses without it.
+    /// Whether the store has its identity. Every function refuses without it.
     fn has_identity(&self) -> bool;
 }
 
@@ -28,11 +29,11 @@ pub(crate) struct Store<R> {
     pub(crate) memory: R,
     pub(crate) clock: Time,
     pub(crate) incarnation: Incarnation,
-    /// When that incarnation began.
+    /// When this incarnation began.
     pub(crate) born: Time,
-    /// The copy and since when it is behind; `None` while it has everything.
+    /// The copy and the time since when it is behind; `None` while it is up to date.
     behind: Option<Box<(R, Time)>>,
-    /// What there was before somebody emptied the store.
+    /// The data from before the store was emptied.
     backup: Option<Box<R>>,
 }
 
@@ -48,7 +49,7 @@ impl<R: Records> Store<R> {
         }
     }
 
-    /// From now on, changes reach the memory and not the copy.
+    /// From now on changes reach the memory, and not the copy.
     pub(crate) fn fall_behind(&mut self) -> bool {
         let may = self.behind.is_none() && self.memory.has_identity();
         if may {
@@ -57,7 +58,7 @@ impl<R: Records> Store<R> {
         may
     }
 
-    /// The copy has everything again.
+    /// The copy is up to date again.
     pub(crate) fn catch_up(&mut self) -> bool {
         self.behind.take().is_some()
     }
@@ -66,14 +67,14 @@ impl<R: Records> Store<R> {
         self.behind.is_some()
     }
 
-    /// `WAIT 1`, or an `fsync`: whether everything in memory would survive.
+    /// `WAIT 1`, or an `fsync`: whether all data in memory would survive a crash.
     pub(crate) fn is_replicated(&self) -> bool {
         self.behind
             .as_ref()
             .is_none_or(|copy| copy.0 == self.memory)
     }
 
-    /// Time passes. A copy is behind for `window` at most.
+    /// Time passes. A copy is behind for at most `window`.
     pub(crate) fn tick(&mut self, window: Time) {
         self.clock += 1;
         let late = |copy: &(R, Time)| copy.1 + window <= self.clock;
@@ -91,8 +92,7 @@ impl<R: Records> Store<R> {
         };
     }
 
-    /// The server dies and comes back, or its replica takes over. Answers whether it forgot
-    /// anything.
+    /// The server dies and restarts, or its replica takes over. Answers whether data was lost.
     pub(crate) fn restart(&mut self) -> bool {
         self.incarnation += 1;
         self.born = self.clock;
@@ -113,7 +113,7 @@ impl<R: Records> Store<R> {
         may
     }
 
-    /// Somebody restores the files of a store that was emptied.
+    /// An operator restores the files of an emptied store.
     pub(crate) fn restore(&mut self) -> bool {
         let Some(backup) = self.backup.take() else {
             return false;

@@ -1,20 +1,20 @@
-//! A Redis stream with its one consumer group, as far as the protocol leans on it.
+//! A Redis stream with its one consumer group, as far as the protocol uses it.
 
 /// Time on the clock of a store, in ticks.
 pub(crate) type Time = u32;
-/// An order, by the number under which it was minted. Numbers are never given twice.
+/// An order, by its number. No number is used twice.
 pub(crate) type OrderId = usize;
 /// A product, by its place in the catalogue.
 pub(crate) type ProductId = usize;
 
-/// `milliseconds-sequence`. A store that lost its tail gives the same id to another event.
+/// `milliseconds-sequence`. A store that lost its tail may give the same id to another event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryId {
     pub(crate) time: Time,
     pub(crate) sequence: u32,
 }
 
-/// What either event says: which order, and of what. An order is for one piece.
+/// The content of either event: an order and its product. Each order is for one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Event {
     pub(crate) order: OrderId,
@@ -24,7 +24,7 @@ pub(crate) struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) id: EntryId,
-    /// `None` when the entry was removed while it was pending.
+    /// `None` if the entry was trimmed while it was pending.
     pub(crate) event: Option<Event>,
 }
 
@@ -49,24 +49,24 @@ pub(crate) struct Stream {
     pub(crate) group: Option<Group>,
 }
 
-/// `XINFO STREAM`: what a stream says about itself and its group, at one instant.
+/// `XINFO STREAM`: the state of a stream and its group at one instant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct State {
     pub(crate) length: u32,
-    /// Entries that it was ever given.
+    /// The number of entries that were ever added.
     pub(crate) added: u32,
     pub(crate) first: Option<EntryId>,
     /// `last-generated-id`.
     pub(crate) last: EntryId,
     pub(crate) delivered: EntryId,
-    /// How many entries there were up to the last one that was delivered.
+    /// The number of entries up to the last one that was delivered.
     pub(crate) read: u32,
     pub(crate) pending: u32,
     pub(crate) oldest_pending: Option<EntryId>,
 }
 
 impl Stream {
-    /// `XADD *`: ids grow even while the clock goes back.
+    /// `XADD *`: ids grow even if the clock goes back.
     pub(crate) fn add(&mut self, now: Time, event: Event) {
         self.last = if now > self.last.time {
             EntryId {
@@ -86,12 +86,12 @@ impl Stream {
         });
     }
 
-    /// `XGROUP CREATE 0`: at the beginning, so that nothing emitted before is missed.
+    /// `XGROUP CREATE 0`: at the beginning, so that earlier entries are delivered too.
     pub(crate) fn create_group(&mut self) {
         self.group.get_or_insert_default();
     }
 
-    /// `XGROUP CREATE $`: whatever was emitted before is never delivered.
+    /// `XGROUP CREATE $`: earlier entries are never delivered.
     pub(crate) fn create_group_at_the_end(&mut self) {
         let last_delivered = self.last;
         self.group.get_or_insert(Group {
@@ -116,7 +116,7 @@ impl Stream {
         Some(next)
     }
 
-    /// `XREADGROUP 0`: the oldest entry that this consumer was given and did not acknowledge.
+    /// `XREADGROUP 0`: the oldest pending entry of this consumer.
     pub(crate) fn read_own_pending(&self, consumer: usize) -> Option<Entry> {
         let pending = &self.group.as_ref()?.pending;
         let own = pending
@@ -125,8 +125,8 @@ impl Stream {
         own.map(|pending| pending.id).min().map(|id| self.entry(id))
     }
 
-    /// `XAUTOCLAIM`: takes over what any consumer, this one too, has held for at least `idle`.
-    /// Redis takes removed entries off the list by itself, and tells the caller.
+    /// `XAUTOCLAIM`: takes over an entry that any consumer, this one too, has held for at least
+    /// `idle`. Redis removes trimmed entries from the pending list and names them in its answer.
     pub(crate) fn claim(&mut self, consumer: usize, now: Time, idle: Time) -> Option<Entry> {
         let pending = &mut self.group.as_mut()?.pending;
         let found = pending
@@ -162,7 +162,7 @@ impl Stream {
             .copied()
     }
 
-    /// The time of the oldest entry that the group still needs. `None` while there is no group.
+    /// The time of the oldest entry that the group still needs; `None` without a group.
     pub(crate) fn needed(&self, now: Time) -> Option<Time> {
         let group = self.group.as_ref()?;
         let oldest = group.pending.iter().map(|pending| pending.id).min();
@@ -180,7 +180,7 @@ impl Stream {
         before > self.entries.len()
     }
 
-    /// Removes the oldest entries, read or not, as `MAXLEN` or a careless hand does.
+    /// Removes the oldest entries, read or not, as `MAXLEN` or an operator does.
     pub(crate) fn cut_to(&mut self, length: usize) -> bool {
         let surplus = self.entries.len().saturating_sub(length);
         self.entries.drain(..surplus);
@@ -224,7 +224,7 @@ impl Stream {
             .any(|entry| entry.id > self.last_delivered())
     }
 
-    /// Everything was delivered and acknowledged.
+    /// Whether every entry was delivered and acknowledged.
     pub(crate) fn is_drained(&self) -> bool {
         let nothing_pending = self
             .group

@@ -11,7 +11,7 @@ use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Incarnation, Side, Store};
 use crate::stream::{ProductId, Stream, Time};
 
-/// Where the clocks begin: late enough to be set back.
+/// The first time on the clocks: late enough to set a clock back.
 pub(crate) const START: Time = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,27 +21,27 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) worker: Worker,
     pub(crate) consumers: Vec<Consumer>,
-    /// The next order id. Ids are never given twice, whatever a store forgets.
+    /// The number of the next order. It never goes back, even if a store forgets orders.
     pub(crate) minted: usize,
-    /// The worst that was done to the data, and may need `reconcile`.
+    /// The worst loss of data so far, which `reconcile` may have to repair.
     pub(crate) loss: Loss,
-    /// Ticks so far.
+    /// The number of ticks so far.
     pub(crate) age: Time,
-    /// When each stream was looked at for the last trim, and the oldest entry that was needed then.
+    /// For each stream, the time of the last trim and the oldest entry that was needed then.
     marks: [Option<(Time, Time)>; 2],
-    /// A consumer stopped acting although no more was lost than it could have done again.
+    /// Whether a consumer halted although a replay could have repaired the loss.
     pub(crate) is_halted_in_vain: bool,
 }
 
-/// One step of an actor. An actor that cannot take the step at the time does nothing.
+/// One step of an actor. A step that its actor cannot take changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
-    /// A client asks for its order, for the first time or again; the answer may be lost.
+    /// A client requests its order, for the first time or again. The answer may be lost.
     Post {
         client: usize,
         answered: bool,
     },
-    /// The request of a client goes on, where a planted bug made two steps of it.
+    /// The second call of a client's request, where a planted bug made two calls of one.
     Write {
         client: usize,
     },
@@ -55,17 +55,17 @@ pub(crate) enum Action {
     Delete {
         product: ProductId,
     },
-    /// The worker of payments pays one order that is due.
+    /// The worker of payments pays one due order.
     Complete,
-    /// A consumer goes on: it reads, acts or acknowledges.
+    /// A consumer takes its next step: it reads, acts or acknowledges.
     Step {
         consumer: usize,
     },
-    /// A consumer looks at which incarnation its own store is in.
+    /// A consumer looks at the incarnation of its own store.
     Look {
         consumer: usize,
     },
-    /// A consumer goes on with its replay.
+    /// A consumer takes the next step of its replay.
     Advance {
         consumer: usize,
     },
@@ -79,12 +79,12 @@ pub(crate) enum Action {
     Fault(Fault),
 }
 
-/// How large a world is.
+/// The size of a world.
 #[derive(Clone, Debug)]
 pub(crate) struct Size {
-    /// Pieces of each product.
+    /// The stock of each product.
     pub(crate) stock: Vec<i32>,
-    /// Which product each client wants.
+    /// The product that each client wants.
     pub(crate) wishes: Vec<ProductId>,
     pub(crate) order_consumers: usize,
     pub(crate) refund_consumers: usize,
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Takes one step. Answers whether anything happened.
+    /// Takes one step. Answers whether anything changed.
     pub(crate) fn take(&mut self, action: Action, rules: &Rules) -> bool {
         match action {
             Action::Post { client, answered } => self.post(client, answered, rules),
@@ -135,9 +135,9 @@ impl World {
         }
     }
 
-    /// Trims what is older by `retention` than all that was needed, now and a trim ago: a consumer
-    /// that acknowledged the entries after it remembers that by now. A replay that is late all the same
-    /// may find too little.
+    /// Trims entries that are older by `retention` than the oldest entry that was needed at this
+    /// trim and at the last one. A consumer that acknowledged later entries has recorded that by
+    /// now. A replay that is late all the same may find too little.
     fn trim(&mut self, role: Role, rules: &Rules) -> bool {
         let now = self.stream_clock(role);
         let Some(needed) = self.stream(role).needed(now) else {
@@ -171,8 +171,8 @@ impl World {
 
     pub(crate) fn tick(&mut self, rules: &Rules) {
         self.age += 1;
-        // Behind a gate nobody goes on before the copy has caught up. A replica that takes longer
-        // than this is not promoted.
+        // With a gate a process goes on only once the copy has caught up. A replica that takes
+        // longer than this is not promoted.
         let window = match rules.profile {
             Profile::Gated => rules.replay / 2,
             Profile::Durable | Profile::Lossy => rules.window,
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// Up to which incarnation of the store its recent past was acted on again.
+    /// The incarnation of a store for which its recent past was replayed.
     pub(crate) fn replayed(&mut self, side: Side) -> &mut Option<Incarnation> {
         match side {
             Side::Payments => &mut self.payments.memory.replayed,
@@ -197,7 +197,7 @@ impl World {
         }
     }
 
-    /// Up to where a store has acted on the other's stream.
+    /// How far a store has acted on the stream of the other store.
     pub(crate) fn checkpoint(&mut self, side: Side) -> &mut Checkpoint {
         match side {
             Side::Payments => &mut self.payments.memory.checkpoint,
@@ -226,7 +226,8 @@ impl World {
         }
     }
 
-    /// Whether a consumer that acted in incarnation `done` of its own store has to look again by now.
+    /// Whether a consumer that acted in incarnation `done` of its own store has to look at it
+    /// again.
     pub(crate) fn is_look_due(&self, side: Side, done: Option<Incarnation>) -> bool {
         let (incarnation, born, now) = match side {
             Side::Payments => (
@@ -243,7 +244,7 @@ impl World {
         done != Some(incarnation) && now != born
     }
 
-    /// What `WAIT` would say.
+    /// Whether `WAIT` would confirm.
     pub(crate) fn is_replicated(&self, side: Side) -> bool {
         match side {
             Side::Payments => self.payments.is_replicated(),

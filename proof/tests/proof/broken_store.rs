@@ -1,4 +1,4 @@
-//! Stores that lose their tails, or get an old copy back.
+//! Stores that lose their last writes, or are put back from a backup.
 
 use std::fs;
 use std::path::Path;
@@ -18,9 +18,12 @@ async fn a_lost_tail_takes_the_last_commands_with_it() {
     for _ in 0..3 {
         count(&operator).await;
     }
-    assert!(aof::cut_tail(&redis, Cut::Bytes(1)).is_err(), "it runs");
+    assert!(
+        aof::cut_tail(&redis, Cut::Bytes(1)).is_err(),
+        "the server runs"
+    );
     redis.kill();
-    // The last command is torn, and is cut off as a whole at the next start.
+    // The last command is torn. The next start removes all of it.
     let lost = aof::cut_tail(&redis, Cut::Bytes(1)).unwrap();
     assert_eq!(lost.bytes, 1);
     redis.restart().await.unwrap();
@@ -49,7 +52,7 @@ async fn half_a_transaction_does_not_come_back_with_the_next_one() {
             .unwrap();
     };
     let exec = "*1\r\n$4\r\nEXEC\r\n".len() as u64;
-    // Inside EXEC, before it, and inside the second of the commands.
+    // The bytes end inside EXEC, before it, and inside the second command.
     for missing in [1, exec, exec + 3] {
         count_twice().await;
         redis.kill();
@@ -112,7 +115,7 @@ async fn a_file_is_cut_before_a_transaction_that_is_not_whole_and_nowhere_else()
             "cut at {end}"
         );
     }
-    // Damage that is no lost tail is for the server to judge.
+    // Other damage than a lost tail is left to the server.
     for at in 0..whole.len() {
         let mut damaged = format!("{whole}{transaction}").into_bytes();
         damaged[at] ^= 1;
@@ -128,7 +131,7 @@ async fn a_backup_puts_the_store_back_to_where_it_was() {
     let backup = dir.path().join("backup");
     aof::back_up(&redis, &backup).unwrap();
     count(&operator).await;
-    assert!(aof::restore(&redis, &backup).is_err(), "it runs");
+    assert!(aof::restore(&redis, &backup).is_err(), "the server runs");
     redis.kill();
     aof::restore(&redis, &backup).unwrap();
     redis.restart().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tools of this crate promise, shown on real servers and services.
+//! What the tools of this crate promise, tried on real servers and services.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A link that fails in every way it can, between a client and a real store.
+//! A link between a client and a real store, with every kind of fault.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use link::{Client, Link, command};
 
 mod link;
 
-/// Long enough to be sure that nothing comes, because everything here takes microseconds.
+/// No answer comes within this time. Every answer here takes microseconds.
 const SILENCE: Duration = Duration::from_millis(150);
 const SEED: u64 = 7;
 
@@ -40,7 +40,7 @@ async fn pipelined_commands_pass_in_order_whole_or_in_pieces_or_late() {
             command(&["GET", "a"]),
             command(&["PING"]),
         ];
-        // A request may arrive in any pieces as well.
+        // A request may also arrive in pieces.
         for piece in all.concat().chunks(5) {
             client.0.write_all(piece).await.unwrap();
         }
@@ -162,7 +162,7 @@ async fn a_trap_springs_before_within_or_behind_the_nth_command_of_a_name() {
         }
         client.expect_silence().await;
         assert_eq!(link.proxy.counts().sprung, done as u64 + 1);
-        // It is held for good, and others are not.
+        // The trapped connection stays held, and others pass.
         link.client().await;
     }
 }
@@ -223,7 +223,7 @@ async fn an_http_answer_is_dropped_when_its_first_bytes_come() {
 }
 
 #[tokio::test]
-async fn what_happens_by_chance_follows_from_the_seed() {
+async fn random_faults_follow_from_the_seed() {
     let link = Link::open().await;
     let mut drawn = Vec::new();
     for seed in [1, 1, 2] {

@@ -55,7 +55,7 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     shim::fill_disk(redis.dir(), true).unwrap();
     assert!(
         operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
-        "it answered"
+        "the store answered"
     );
     eventually("its end", async || redis.process().exit().is_some()).await;
     shim::fill_disk(redis.dir(), false).unwrap();
@@ -117,7 +117,7 @@ async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_di
     assert_ne!(
         redis.pid(),
         u32::try_from(server.as_raw()).unwrap(),
-        "it starts the server anew"
+        "the script starts the server anew"
     );
     kill(server, Signal::SIGKILL).unwrap();
     assert!(!redis.process().wait(LIMIT).await.unwrap().success());

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers of several tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use stack::operator::Operator;
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 
-/// Generous, because tests share the machine with a compiler.
+/// Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A store of inventory in this folder, and a client that may do everything.

@@ -54,7 +54,7 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     eventually("the second restart", async || supervisor.restarts() == 2).await;
     assert!(
         !system.process("payments consume").is_running(),
-        "it was never started"
+        "the process was never started"
     );
 
     let last = process.pid();

@@ -1,4 +1,4 @@
-//! A store that comes out of a backup while the other one is hours ahead.
+//! A store is put back from a backup, and the other store is hours ahead.
 
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
@@ -12,7 +12,7 @@ use crate::harness::{Answer, Shop, Store, client, completed};
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 #[tokio::test]
-async fn inventory_out_of_a_backup_does_again_all_that_the_stream_still_has() {
+async fn inventory_from_a_backup_acts_again_on_all_that_the_stream_still_has() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -31,7 +31,7 @@ async fn inventory_out_of_a_backup_does_again_all_that_the_stream_still_has() {
 }
 
 #[tokio::test]
-async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_adopted() {
+async fn inventory_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -47,7 +47,8 @@ async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_a
 
     let consumer = "inventory consume";
     wait_halted(&shop, consumer, "2 entries in between are gone").await;
-    // Products of after the backup are not there, and nobody is refunded for it.
+    // The new store does not know products that were made after the backup. No order for them is
+    // refunded.
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
     assert_eq!(shop.readiness("inventory serve").await, 200);
@@ -63,7 +64,7 @@ async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_a
 }
 
 #[tokio::test]
-async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
+async fn inventory_halts_when_the_stream_comes_from_a_backup() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 4).await;
@@ -81,7 +82,7 @@ async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
     .await;
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
-    // That the stream goes on does not bring back what is missing in it.
+    // New entries in the stream do not bring back the entries that are missing.
     shop.system.process("inventory consume").restart().unwrap();
     wait_halted(
         &shop,
@@ -97,7 +98,7 @@ async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
 }
 
 #[tokio::test]
-async fn payments_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_adopted() {
+async fn payments_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     let mut orders = Vec::new();
@@ -125,12 +126,12 @@ async fn payments_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_ad
 }
 
 #[tokio::test]
-async fn a_stream_that_has_lost_only_its_tail_is_gone_on_with() {
+async fn a_consumer_goes_on_with_a_stream_that_lost_only_its_tail() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     sell(&shop, product, 2).await;
     sell(&shop, product, 1).await;
-    // However long nothing had happened before.
+    // It does not matter that nothing had happened for an hour before.
     let before = length(shop.system.payments_redis());
     sell(&shop, product, 0).await;
     lose_tail(shop.system.payments_redis(), before).await;
@@ -150,19 +151,19 @@ async fn a_stream_that_has_lost_only_its_tail_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_for_a_loss_that_is_none() {
+async fn a_lost_group_and_a_trimmed_stream_are_not_taken_for_a_loss() {
     let shop = open().await;
     let product = shop.create_product("thing", 100).await;
     for hours_ago in [4, 3, 2, 1] {
         sell(&shop, product, hours_ago).await;
     }
-    // A group that is lost starts again far behind.
+    // A group that was destroyed starts again at the beginning, far behind the checkpoint.
     let group = [OrderCompleted::STREAM, OrderCompleted::GROUP];
     shop.payments
         .ask("XGROUP", &["DESTROY", group[0], group[1]])
         .await;
     assert_fit(&shop).await;
-    // Nothing happens for long, and all that was acted on is trimmed.
+    // Nothing happens for a long time, and the stream is trimmed to no entry.
     shop.payments
         .ask("XTRIM", &[OrderCompleted::STREAM, "MAXLEN", "0"])
         .await;
@@ -170,7 +171,7 @@ async fn nothing_is_taken_for_a_loss_that_is_none() {
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
     assert_fit(&shop).await;
-    // The same with the stream gone as a whole, and made again.
+    // The stream is deleted, and then made again.
     shop.payments.ask("DEL", &[OrderCompleted::STREAM]).await;
     assert_fit(&shop).await;
     let (id, _) = shop.place_order(product, 1).await;
@@ -179,7 +180,7 @@ async fn nothing_is_taken_for_a_loss_that_is_none() {
     assert_eq!(shop.stock(product).await, 94);
 }
 
-/// Nobody finds anything wrong, after restarts of everything.
+/// Restarts everything, and asserts that no consumer halts.
 async fn assert_fit(shop: &Shop) {
     shop.wait_groups().await;
     shop.assert_quiet().await;
@@ -201,19 +202,19 @@ async fn assert_fit(shop: &Shop) {
     }
 }
 
-/// A system that trims nothing by itself.
+/// A system that trims no stream by itself.
 async fn open() -> Shop {
     Shop::start(Shop::builder().env("STREAM_RETENTION", "30d")).await
 }
 
-/// Sells one piece at some time in the past, and waits until inventory remembers it.
+/// Sells one piece `hours_ago` hours in the past, and waits until inventory has recorded the entry.
 async fn sell(shop: &Shop, product: ProductId, hours_ago: u32) {
     let fields = completed(product, 1).encode();
     let id = emit(&shop.payments, OrderCompleted::STREAM, &fields, hours_ago).await;
     wait_checkpoint(&shop.inventory, OrderCompleted::STREAM, &id).await;
 }
 
-/// Refunds an order at some time in the past, and waits until payments remembers it.
+/// Refunds an order `hours_ago` hours in the past, and waits until payments has recorded the entry.
 async fn refund(shop: &Shop, order_id: OrderId, product_id: ProductId, hours_ago: u32) {
     let refund = RefundOrder {
         order_id,
@@ -234,7 +235,7 @@ async fn refund(shop: &Shop, order_id: OrderId, product_id: ProductId, hours_ago
     wait_checkpoint(&shop.payments, RefundOrder::STREAM, &id).await;
 }
 
-/// Adds an entry with the id it would have had then.
+/// Adds an entry with an id of that time.
 async fn emit(
     store: &Store,
     stream: &str,
@@ -252,7 +253,7 @@ async fn emit(
     id
 }
 
-/// Waits until a store remembers that an entry was acted on.
+/// Waits until the checkpoint of a store stands at this entry.
 async fn wait_checkpoint(store: &Store, stream: &str, id: &str) {
     eventually("the checkpoint to be there", async || {
         let checkpoint = store.ask("HGET", &["checkpoint", stream]).await;
@@ -263,7 +264,7 @@ async fn wait_checkpoint(store: &Store, stream: &str, id: &str) {
     .await;
 }
 
-/// Waits until a process says that it acts on nothing, for this reason.
+/// Waits until a process reports that it has halted, for this reason.
 async fn wait_halted(shop: &Shop, process: &str, reason: &str) {
     let url = format!("{}/readyz", shop.system.url(process));
     eventually("it to say why it acts on nothing", async || {

@@ -1,4 +1,5 @@
-//! What an order costs, in commands to the stores. Time is not tested; round trips are.
+//! How many commands to the stores an order costs. The test counts round trips, and measures no
+//! time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use stack::wait::eventually;
 
 use crate::harness::{Shop, Store, completed};
 
-/// Commands that functions issue inside the server: they cost no round trip.
+/// Commands that functions call inside the server. They cost no round trip.
 const INSIDE_FUNCTIONS: [&str; 8] = [
     "exists", "hmget", "hset", "msetnx", "time", "type", "xadd", "zadd",
 ];
@@ -78,14 +79,14 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
     assert_eq!(shop.stock(product).await, 0);
     let batches = u64::try_from(EVENTS.div_ceil(shared::stream::group::BATCH)).unwrap();
-    // The checkpoint is moved by a call of its own every now and then, far less often than batches end.
+    // A call of its own moves the checkpoint now and then, far less often than batches end.
     let calls = since(&before.0, &after.0, "fcall");
     assert!(
         (batches..2 * batches).contains(&calls),
         "{calls} of {}",
         OrderCompleted::STREAM
     );
-    // The first read of a pile is a small one.
+    // The first read behind a pause is a small one.
     let acknowledgements = since(&before.1, &after.1, "xack");
     assert!(
         (batches..=batches + 1).contains(&acknowledgements),
@@ -94,9 +95,9 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
 }
 
 #[tokio::test]
-async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are_none() {
+async fn a_payer_without_delay_asks_once_or_twice_a_second_while_no_order_is_pending() {
     const ORDERS: u32 = 10;
-    // The first ones may still belong to the last order.
+    // The first looks may still be about the last order.
     const LOOKS: u64 = 6;
     let builder = Shop::builder()
         .without("inventory consume")
@@ -108,7 +109,8 @@ async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are
         let (id, _) = shop.place_order(product, 1).await;
         shop.wait_status(id, "paid").await;
     }
-    // Each would have to wait for half of this if nobody noticed it.
+    // Without news on the stream `changes`, each order would wait for half of `FEED_BLOCK` on
+    // average.
     assert!(began.elapsed() + Duration::from_secs(1) < ORDERS * FEED_BLOCK / 2);
 
     let (began, before) = (Instant::now(), calls(&shop.payments).await);

@@ -1,4 +1,4 @@
-//! The chaos harness itself: a quarter of a minute of everything.
+//! Runs chaos itself: a quarter of a minute with every kind of fault.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use proof::chaos;
 use proof::chaos::{Options, Scale};
 use stack::binaries;
 
-/// What the report tells about.
+/// The rules that the report names.
 const RULES: [&str; 15] = [
     "StockFollowsLedger",
     "StockRecounts",

@@ -1,5 +1,5 @@
-//! Stores whose clocks jump by days and months, there and back, across restarts: stock is taken once, a
-//! key stands for one order, and nothing waits for the clock to come round again.
+//! The clocks of stores jump by days and months, forth and back, across restarts. Stock is taken
+//! once, a key stands for one order, and no order waits until the clock shows that time again.
 
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const INVENTORY: &str = "inventory consume";
 const PAYMENTS: &str = "payments consume";
-/// What a sweep says that does not trust the clock.
+/// A sweep that does not trust the clock logs this.
 const TOO_FAR_AHEAD: &str = "days ahead of the newest";
 
-/// Sets the clock of one store this far from that of the other, and waits until it has noticed.
+/// Sets the clock of one store this far from the clock of the other, and waits until it has
+/// changed.
 async fn set_clock(shop: &Shop, owner: Owner, off_ms: i64) {
     let (server, store, other) = match owner {
         Owner::Inventory => (
@@ -49,13 +50,13 @@ async fn seconds(store: &Store) -> i64 {
     seconds.int().unwrap()
 }
 
-/// Starts a process anew, and waits until it is ready.
+/// Restarts a process, and waits until it is ready.
 async fn start_again(shop: &Shop, name: &str) {
     shop.system.process(name).restart().unwrap();
     shop.system.wait_process_ready(name).await.unwrap();
 }
 
-/// Waits until a process has said this since its last start.
+/// Waits until a process has logged this since its last start.
 async fn wait_told(shop: &Shop, name: &str, told: &str) {
     let process = shop.system.process(name);
     eventually(told, async || {
@@ -67,7 +68,7 @@ async fn wait_told(shop: &Shop, name: &str, told: &str) {
     .await;
 }
 
-/// Places an order, however long its store takes to come back.
+/// Places an order, and repeats the request until the store is back.
 async fn place(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     let key = OrderId::mint().to_string();
     let answer = insist(&shop.order_request(product, quantity), &key)
@@ -76,7 +77,7 @@ async fn place(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     answer.text("id").parse().unwrap()
 }
 
-/// Orders of one piece that end paid, with their stock taken.
+/// Orders of one piece each. All of them are paid, and take their stock.
 async fn sell(shop: &Shop, product: ProductId, count: u64, left: &mut u64) {
     for _ in 0..count {
         place(shop, product, 1).await;
@@ -90,8 +91,8 @@ async fn sell(shop: &Shop, product: ProductId, count: u64, left: &mut u64) {
     );
 }
 
-/// The clock of inventory's store is wrong while its consumer starts, and right again when that starts once
-/// more and repeats the recent past.
+/// The clock of inventory's store is wrong while its consumer starts. It is right again when the
+/// consumer starts the next time and replays the recent past.
 async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
     let mut left = 1_000;
     let product = shop.create_product("Tea", 1_000).await;
@@ -111,7 +112,8 @@ async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
 
         set_clock(shop, Owner::Inventory, 0).await;
         start_again(shop, INVENTORY).await;
-        // In a new life of the store the recent past is acted on again, before anything new is.
+        // In a new incarnation of its store the consumer replays the recent past before it acts on
+        // a new entry.
         server.restart().await.unwrap();
         wait_told(shop, INVENTORY, "acting on recent events again").await;
         sell(shop, product, 5, &mut left).await;
@@ -126,7 +128,7 @@ async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice() {
 }
 
 #[tokio::test]
-async fn nor_does_it_in_any_partition() {
+async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice_in_any_partition() {
     let shop = Shop::start_partitioned(Shop::shimmed(), 4).await;
     jump_there_and_back(&shop, &[31, -90]).await;
 }
@@ -222,7 +224,7 @@ async fn a_restock_that_is_repeated_while_the_clock_is_days_away_adds_nothing() 
     }
 }
 
-/// An order as if it had been placed this number of days from now.
+/// An event of an order that looks as if it had been placed this number of days from now.
 fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
     let mut event = completed(product, 1);
     let ms = event
@@ -239,7 +241,7 @@ fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
 }
 
 #[tokio::test]
-async fn an_event_from_far_ahead_is_set_aside_and_makes_no_other_old() {
+async fn an_event_from_far_ahead_is_parked_and_makes_no_other_old() {
     let shop = Shop::open().await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
     shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)])

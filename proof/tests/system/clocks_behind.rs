@@ -1,4 +1,4 @@
-//! What waits in a store while its clock is wrong.
+//! Orders that are pending while the clock of their store is behind.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::harness::Shop;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const MONTH_MS: i64 = 31 * 24 * HOUR_MS;
-/// Time for two looks at orders that are to be made due anew.
+/// Time for two looks at orders whose due time may have to be set anew.
 const LOOKED: Duration = Duration::from_secs(24);
 
 async fn seconds(store: &crate::harness::Store) -> i64 {
@@ -18,7 +18,7 @@ async fn seconds(store: &crate::harness::Store) -> i64 {
     seconds.int().unwrap()
 }
 
-/// Sets the clock of payments' store, and waits until the server has noticed.
+/// Sets the clock of payments' store, and waits until it has changed.
 async fn set_clock(shop: &Shop, off_ms: i64) {
     let server: &RedisServer = shop.system.payments_redis();
     shim::offset_clock(server.dir(), off_ms).unwrap();
@@ -29,7 +29,7 @@ async fn set_clock(shop: &Shop, off_ms: i64) {
     .await;
 }
 
-/// Nobody is charged before the delay: an order only looks as if it had been placed in a month.
+/// No order is paid before its delay, although it looks as if it had been placed a month ahead.
 #[tokio::test]
 async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited() {
     let shop = Shop::start(Shop::shimmed().env("COMPLETION_DELAY", "1h")).await;
@@ -40,7 +40,7 @@ async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited
         .ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"])
         .await;
     set_clock(&shop, -MONTH_MS).await;
-    // Nothing may happen, so there is nothing to wait for.
+    // Nothing may happen, so the test has no condition to wait for.
     tokio::time::sleep(LOOKED).await;
     set_clock(&shop, 0).await;
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Both stores are clusters of six nodes, and there are two processes of each role.
 //!
-//! Slots move and primaries are lost while orders are placed; nothing that was durable is lost, and
-//! nothing is done twice.
+//! Slots move and primaries are lost while orders are placed. No durable write is lost, and no
+//! order is acted on twice.
 
 use std::collections::HashSet;
 use std::num::NonZeroU16;
@@ -21,11 +21,11 @@ use crate::harness::{Answer, Store, Traffic, client, count, pages, wait_drained}
 
 mod moves;
 
-/// The default of a cluster.
+/// The default number of partitions in a cluster.
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
-/// Pieces on hand of what is never sold out.
+/// Stock of the product that is never sold out.
 const STOCK: u64 = 1_000_000;
-/// Pieces on hand of what soon is.
+/// Stock of the product that is soon sold out.
 const SCARCE: u64 = 20;
 const CLIENTS: usize = 4;
 
@@ -85,7 +85,7 @@ impl Arena {
         self.http.post(self.url(member, "/orders")).json(&body)
     }
 
-    /// Orders of both products at both processes.
+    /// Clients that order both products at both processes.
     fn traffic(&self) -> [Traffic; 2] {
         [
             ("payments serve", &self.thing),
@@ -97,7 +97,7 @@ impl Arena {
         })
     }
 
-    /// Every order there is, newest first, when nothing is left to be done.
+    /// All orders, newest first, once no work is left.
     async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_running_ready().await.unwrap();
         wait_drained(&self.inventory, &self.payments).await;
@@ -117,8 +117,8 @@ impl Arena {
             .unwrap()
     }
 
-    /// Ends the traffic, waits until everything is done, and looks whether it was done exactly.
-    /// Answers how many orders there are.
+    /// Ends the traffic, waits until no work is left, and asserts that each order was done once.
+    /// Answers the number of orders.
     async fn settle(&self, traffic: [Traffic; 2]) -> usize {
         let mut accepted = Vec::new();
         for traffic in traffic {
@@ -128,12 +128,12 @@ impl Arena {
         let text = |order: &Value, name: &str| order[name].as_str().unwrap().to_owned();
         let place = |order: &Value| (text(order, "created_at"), text(order, "id"));
         let newest_first = orders.is_sorted_by(|a, b| place(a) > place(b));
-        assert!(newest_first, "newest first, from all partitions");
+        assert!(newest_first, "newest first, of all partitions");
         let found: HashSet<OrderId> = orders
             .iter()
             .map(|order| text(order, "id").parse().unwrap())
             .collect();
-        assert_eq!(found.len(), orders.len(), "each is listed once");
+        assert_eq!(found.len(), orders.len(), "each order is listed once");
         let lost: Vec<_> = accepted
             .iter()
             .filter(|order| !found.contains(&order.id))
@@ -165,7 +165,7 @@ impl Arena {
 }
 
 #[tokio::test]
-async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_goes() {
+async fn on_clusters_processes_share_the_partitions_and_take_over_from_one_that_stops() {
     let arena = Arena::open(&[]).await;
     let traffic = arena.traffic();
     for traffic in &traffic {
@@ -190,7 +190,7 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
 }
 
 #[tokio::test]
-async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_are_killed() {
+async fn with_replica_acks_no_order_is_lost_when_primaries_of_a_cluster_are_killed() {
     let acks = [("REPLICA_ACKS", "1"), ("REPLICA_ACK_TIMEOUT", "500ms")];
     let arena = Arena::open(&acks).await;
     let traffic = arena.traffic();

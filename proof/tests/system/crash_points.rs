@@ -1,9 +1,10 @@
-//! A process is killed at every command by which the choreography goes on: before the command
-//! takes effect, after it did and before anybody heard of it, and after it was answered.
+//! A process is killed at each command by which an order goes on: before the command takes effect,
+//! after the effect and before the answer, and after the answer.
 //!
-//! One system goes through all of them. Each time some orders are under way that end in each of
-//! the three ways, and products are made and restocked; every request has a key and is repeated
-//! until it is answered. `CRASH_REPEATS` says how often the whole is done.
+//! One system goes through all of these kills. At each kill some orders are under way that end in
+//! each of the three ways, and products are made and restocked. Every request has a key, and its
+//! client repeats it until it is answered. `CRASH_REPEATS` says how often the test goes through all
+//! kills.
 
 use std::time::Instant;
 
@@ -22,23 +23,23 @@ use points::{POINTS, Point, To};
 
 mod points;
 
-/// Nothing is left to chance here, so any seed will do.
+/// The links of this test do nothing at random, so any seed will do.
 const SEED: u64 = 1;
 const DEFAULT_REPEATS: usize = 2;
-/// Long enough for a cancellation to come in time, if nobody is killed.
+/// Long enough to cancel an order in time if no process is killed.
 const DELAY: &str = "150ms";
 
-/// How each product begins, and how much is added to it meanwhile.
+/// The stock of each product at the beginning, and how much of it is added later.
 const STOCK: u32 = 100;
 const RESTOCK: u32 = 10;
-/// Pieces of the scarce product, and what each order wants of it: one gets them.
+/// Pieces of the scarce product, and of each order: one order gets all of them.
 const SCARCE: u32 = 3;
 const WANTED: u32 = 2;
 /// Orders of each kind.
 const ORDERS: usize = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
+async fn no_order_is_lost_or_done_twice_at_whatever_command_a_process_is_killed() {
     let repeats = project::variable("CRASH_REPEATS").map_or(DEFAULT_REPEATS, |text| {
         text.to_str().unwrap().parse().unwrap()
     });
@@ -81,17 +82,17 @@ struct Run<'a> {
     shop: &'a Shop,
     links: &'a Links,
     name: String,
-    /// What the keys of its requests begin with.
+    /// The keys of its requests begin with this text.
     key: String,
 }
 
-/// What the client was told.
+/// The answers that the client got.
 struct Outcome {
     ample: ProductId,
     scarce: ProductId,
     paid: Vec<OrderId>,
     contested: Vec<OrderId>,
-    /// With the answer to the cancellation.
+    /// Each order with the status of its cancellation.
     cancelled: Vec<(OrderId, u16)>,
 }
 
@@ -105,8 +106,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Kills the process at that point in the middle of the work, and returns how many orders
-    /// there are afterwards that were not there before.
+    /// Kills the process at that point in the middle of the work. Returns the number of new orders.
     async fn go(&self, point: &Point, moment: Moment) -> u64 {
         let shop = self.shop;
         let ample = shop.create_product("ample", STOCK).await;
@@ -143,8 +143,8 @@ impl<'a> Run<'a> {
     }
 
     async fn work(&self, ample: ProductId, scarce: ProductId, point: &Point) -> Outcome {
-        // While inventory's API is down, orders are refused after some failures, for longer than a
-        // test should take; so there they come first.
+        // While inventory's API is down, payments opens its breaker after some failures, and then
+        // refuses orders for longer than a test should take. So the orders come first here.
         if point.process == "inventory serve" {
             let outcome = self.order(ample, scarce).await;
             self.change_products(ample).await;
@@ -183,7 +183,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Restocks a product, and makes another one, each by two requests with the same key.
+    /// Restocks a product and makes another one. Each of the two requests is sent twice with one
+    /// key.
     async fn change_products(&self, ample: ProductId) {
         let path = format!("/products/{ample}/restock");
         let restock = self.shop.to_inventory(Method::POST, &path);

@@ -1,4 +1,4 @@
-//! Processes killed in the middle of work.
+//! Processes are killed in the middle of their work.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -38,7 +38,11 @@ async fn no_order_is_lost_early_or_paid_twice_when_payments_is_killed_with_500_o
     let due = due
         .iter()
         .flat_map(|placed_together| placed_together.split(' '));
-    assert_eq!(u32::try_from(due.count()), Ok(ORDERS), "all are pending");
+    assert_eq!(
+        u32::try_from(due.count()),
+        Ok(ORDERS),
+        "all orders are pending"
+    );
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, 0);
     for process in &processes {
         process.restart().unwrap();
@@ -54,7 +58,7 @@ async fn no_order_is_lost_early_or_paid_twice_when_payments_is_killed_with_500_o
     }
     let emitted = shop.payments.column(OrderCompleted::STREAM, "order_id");
     let emitted = emitted.await;
-    assert_eq!(emitted.len(), ids.len(), "one entry for each");
+    assert_eq!(emitted.len(), ids.len(), "one entry for each order");
     let emitted: HashSet<_> = emitted.iter().map(|id| id.parse().unwrap()).collect();
     assert_eq!(emitted, ids);
     let sold: u32 = (0..ORDERS).map(|index| 1 + index % 3).sum();
@@ -105,7 +109,7 @@ async fn no_order_is_lost_or_doubled_when_any_process_is_killed_under_load() {
     .await;
 }
 
-/// Events of several products that wait for their consumer.
+/// Events of several products that no consumer has read yet.
 struct Drain {
     shop: Shop,
     products: Vec<ProductId>,
@@ -134,8 +138,8 @@ impl Drain {
         }
     }
 
-    /// Starts the consumer and interrupts it this many times, evenly spread over the work: each
-    /// time some of it is done and some is left.
+    /// Starts the consumer and interrupts it this many times, evenly spread over the work. At each
+    /// interruption one part of the work is done, and the rest is not.
     async fn interrupt(&self, times: u64, mut interruption: impl AsyncFnMut()) {
         let consumer = self.shop.system.process("inventory consume");
         consumer.restart().unwrap();
@@ -161,7 +165,7 @@ impl Drain {
             let sales = self.events.iter();
             let sales = sales.filter(|event| event.product_id == product).count();
             let movements = self.shop.movements(product).await;
-            assert_eq!(movements, 1 + sales as u64, "one for each sale");
+            assert_eq!(movements, 1 + sales as u64, "one movement for each sale");
         }
     }
 

@@ -1,4 +1,4 @@
-//! A thousand who watch and a thousand who wait, and the others who are served as if nobody did.
+//! A thousand clients watch and a thousand wait, and all other clients are served as usual.
 
 use std::fs;
 
@@ -16,25 +16,25 @@ use tokio::task::JoinSet;
 use crate::harness::live::{Told, next};
 use crate::harness::{Answer, Shop, Store, client};
 
-/// Live streams, and as many long polls.
+/// The number of live streams, and of long polls.
 const CROWD: usize = 1_000;
-/// Orders that the long polls wait for, and orders that are placed beside them. Each is told to
-/// everybody who watches.
+/// The number of orders that the long polls wait for, and of orders that are placed meanwhile.
+/// Every watching client is told of each order.
 const ORDERS: usize = 20;
-/// Requests that are sent at once where many are sent.
+/// The most requests of a test at the same time.
 const AT_ONCE: usize = 64;
-/// Sockets of a process beside those of its clients: its listener and its stores, and connections
-/// that somebody keeps for the next request.
+/// Sockets of a process that belong to no client of the crowd: its listener, its stores, and
+/// connections that clients keep for their next request.
 const OWN_SOCKETS: usize = 200;
 
-/// Everybody who watches or waits. Dropping it, they are all gone.
+/// All clients that watch or wait. When it is dropped, all of them are disconnected.
 struct Crowd {
     streams: Vec<Events>,
     polls: JoinSet<Answer>,
 }
 
 impl Crowd {
-    /// Opens all streams, and lets everybody wait for one of these orders.
+    /// Opens all streams, and sends the long polls for these orders.
     async fn gather(shop: &Shop, orders: &[OrderId]) -> Self {
         let visitor = client();
         let url = format!("{}/orders", shop.system.payments_url());
@@ -53,7 +53,7 @@ impl Crowd {
         Self { streams, polls }
     }
 
-    /// Every stream tells of this order, what has to be told next.
+    /// Every stream tells of this order. `kind` is the next event about it.
     async fn assert_told(&mut self, order: OrderId, kind: &str) {
         let order = order.to_string();
         let mut told: FuturesUnordered<_> = self
@@ -64,7 +64,7 @@ impl Crowd {
         while told.next().await.is_some() {}
     }
 
-    /// Everybody who waits is answered.
+    /// Every long poll is answered.
     async fn assert_answered(&mut self, status: &str) {
         let mut answers = 0;
         while let Some(answer) = self.polls.join_next().await {
@@ -75,7 +75,7 @@ impl Crowd {
     }
 }
 
-/// Waits as a client does who asks again when its time is up.
+/// Waits like a client that asks again when its time is up.
 async fn wait(visitor: Client, url: String) -> Answer {
     loop {
         let answer = Answer::patiently(visitor.get(&url)).await.expect(200);
@@ -91,14 +91,15 @@ async fn find(events: &mut Events, order: &str, kind: &str) {
         let Told {
             kind: told, body, ..
         } = next(events).await;
-        assert_ne!(told, "reset", "it was read all the time");
+        assert_ne!(told, "reset", "the stream was read all the time");
         if body["id"] == order && told == kind {
             return;
         }
     }
 }
 
-/// A process with this many clients takes more than the usual 1024 descriptors, and so do they.
+/// A process with this many clients needs more than the usual limit of 1,024 descriptors, and so
+/// does this test.
 pub(crate) fn make_room() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
@@ -112,7 +113,7 @@ fn sockets(process: &Process) -> usize {
         .count()
 }
 
-/// The connections of services to a store.
+/// The number of connections from services to a store.
 async fn connections(store: &Store) -> usize {
     let list = store.ask("CLIENT", &["LIST"]).await.text().unwrap();
     list.lines()
@@ -151,7 +152,8 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
     );
     let serve = shop.system.process("payments serve");
     let consume = shop.system.process("payments consume");
-    // As many more fit into the places of a process as it has, only because they are given back.
+    // The process has no room for a second crowd beside the first. So each crowd has to free its
+    // connections.
     for leave_early in [true, false, true] {
         let orders = place_orders(&shop, product, ORDERS).await;
         let mut crowd = Crowd::gather(&shop, &orders).await;
@@ -165,7 +167,10 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
             connections(&shop.payments).await,
             connections(&shop.inventory).await,
         );
-        assert_eq!(now, before, "nobody of them has a connection of his own");
+        assert_eq!(
+            now, before,
+            "no client has a connection to a store of its own"
+        );
         if !leave_early {
             consume.restart().unwrap();
             let (answered, ()) = tokio::join!(place_orders(&shop, product, ORDERS), async {

@@ -1,4 +1,4 @@
-//! A store that has lost some of its data, or all of it.
+//! A store has lost some of its data, or all of it.
 
 use proof::order_line;
 use reqwest::Method;
@@ -18,7 +18,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     for process in processes {
         shop.wait_readiness(process, 503).await;
     }
-    // "There is no such product" would be a lie.
+    // inventory does not know whether the product existed, so 404 would be wrong.
     let lost = shop.to_inventory(Method::GET, &format!("/products/{product}"));
     let lost = Answer::to(lost).await;
     lost.assert_unavailable("store-refused");
@@ -28,7 +28,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     shop.wait_given().await;
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 
-    // A restart is no reason to forget that something is missing.
+    // After a restart the process still knows that the data is missing.
     for process in processes {
         let process = shop.system.process(process);
         let alarms = || {
@@ -48,14 +48,14 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     let product = shop.create_product("another", 5).await;
     let (other, _) = shop.place_order(product, 2).await;
     shop.wait_status(other, "paid").await;
-    // To accept the loss is to accept that this product is gone.
+    // Who accepts the loss also accepts that this product is gone.
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 3);
 }
 
 #[tokio::test]
-async fn whoever_was_served_before_an_accepted_loss_keeps_what_they_have_paid_for() {
+async fn an_order_that_was_served_before_an_accepted_loss_stays_paid() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let (served, _) = shop.place_order(product, 1).await;
@@ -65,8 +65,8 @@ async fn whoever_was_served_before_an_accepted_loss_keeps_what_they_have_paid_fo
     shop.system.process("inventory consume").restart().unwrap();
     shop.adopt(Role::InventoryServe).await;
 
-    // Its recent past is acted on before a consumer takes up anything new; this order comes after
-    // all that.
+    // A consumer replays the recent past of its stream before it acts on a new entry. This order is
+    // new, so the replay is over when it is refunded.
     let another = shop.create_product("another", 1).await;
     let (after, _) = shop.place_order(another, 2).await;
     shop.wait_status(after, "refunded").await;

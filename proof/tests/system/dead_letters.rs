@@ -1,4 +1,4 @@
-//! Dead letters beyond the bounds leave the store for the log, and none is lost on the way.
+//! Dead letters beyond the bounds leave the store for the log, and arrive there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, pipe};
@@ -14,14 +14,14 @@ use crate::logs::{PIPE_BYTES, Reader, Watched, full_pipe};
 /// Old dead letters, of together more than a pipe and the queue of a log take.
 const OLD: usize = 300;
 const OLD_BYTES: usize = 8_000;
-/// Newer dead letters, which take the store to its bound of 64 MiB without the old ones.
+/// Newer dead letters, which fill the store up to its bound of 64 MiB.
 const BALLAST: usize = 64;
 const BALLAST_BYTES: usize = 1024 * 1024;
-/// Longer than the pause after a log was not written.
+/// Longer than the pause after a line was not written to the log.
 const PAST_PAUSE: Duration = Duration::from_secs(25);
 
 #[tokio::test]
-async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
+async fn a_dead_letter_stays_in_the_store_while_no_reader_takes_the_log() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
     let (mut output, stdout) = full_pipe();
@@ -30,12 +30,13 @@ async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
     command.stdout(stdout);
     let mut process = Watched::in_place_of(&shop, Role::InventoryConsume, command).await;
 
-    // A new one is set aside in spite of the log, and the old ones would have to leave.
+    // A new entry is parked although no reader takes the log. So the old dead letters are too many
+    // now.
     park_one(&shop).await;
     park_one(&shop).await;
     assert_eq!(old_letters(&shop).await, OLD);
 
-    // Somebody reads on, and the next one that is set aside lets them go.
+    // A reader takes the log again. After the next parked entry the old dead letters leave.
     output.read_exact(&mut vec![0; PIPE_BYTES]).unwrap();
     let reader = Reader::start(output, Duration::ZERO);
     wait_left(&shop).await;
@@ -68,8 +69,8 @@ async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
     }
 }
 
-/// Sets entries aside until the old ones have left: a busy log is given up at first, and asked again
-/// later.
+/// Parks entries until the old dead letters have left. A store stops moving them while the log is
+/// busy, and tries again later.
 async fn wait_left(shop: &Shop) {
     wait_until("the old ones to leave", PAST_PAUSE, || async {
         park_one(shop).await;
@@ -79,7 +80,7 @@ async fn wait_left(shop: &Shop) {
     .unwrap();
 }
 
-/// Adds dead letters of long ago, and answers what is in them.
+/// Adds old dead letters, and answers their values.
 async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
     let mut old = BTreeSet::new();
     for number in 1..=OLD {
@@ -111,7 +112,7 @@ async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
     old
 }
 
-/// How many of the old ones the store still has.
+/// How many of the old dead letters are still in the store.
 async fn old_letters(shop: &Shop) -> usize {
     let range = ["dead_letters", "-", "1000-0"];
     shop.inventory
@@ -122,7 +123,7 @@ async fn old_letters(shop: &Shop) -> usize {
         .len()
 }
 
-/// Emits an entry that is no event, and waits until it is set aside.
+/// Emits an entry that is no event, and waits until it is parked.
 async fn park_one(shop: &Shop) {
     let fields = vec![("no".into(), "event".into())];
     shop.payments
@@ -131,7 +132,7 @@ async fn park_one(shop: &Shop) {
     shop.wait_drained().await;
 }
 
-/// The values of the dead letters that the log tells whole.
+/// The values of the dead letters that the log has whole.
 fn told(reader: &Reader) -> BTreeSet<String> {
     let mut letters: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
     for line in reader

@@ -1,4 +1,4 @@
-//! The same event, again and again.
+//! The same event is delivered again and again.
 
 use std::slice;
 
@@ -11,7 +11,7 @@ async fn the_same_event_delivered_ten_times_takes_the_stock_once() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 100).await;
     let event = completed(product, 3);
-    // Some of them meet in one batch, some come when the first is long settled.
+    // Five copies meet in one batch, and five come after the first is settled.
     shop.emit(&vec![event.clone(); 5]).await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 97);
@@ -51,7 +51,7 @@ async fn a_rejected_order_delivered_again_is_answered_again_and_refunded_once() 
         shop.assert_quiet().await;
         assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, copies);
     }
-    assert_eq!(shop.order(id).await, refunded, "nothing about it changed");
+    assert_eq!(shop.order(id).await, refunded, "the order did not change");
     assert_eq!(shop.stock(product).await, 2);
 }
 
@@ -63,13 +63,13 @@ async fn an_order_keeps_its_answer_when_the_stock_has_changed_since() {
     shop.emit(slice::from_ref(&one)).await;
     shop.wait_drained().await;
     assert_eq!(shop.stock(product).await, 0);
-    // Taken once, it stays taken, although nothing is left to take it from.
+    // The order has taken its stock, and keeps it although the product is sold out.
     shop.emit(&[one]).await;
     shop.assert_quiet().await;
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 
-    // Rejected once, it stays rejected, although there would be enough now. Payments knows no such
-    // order and says so.
+    // The order was rejected, and stays rejected although there is stock now. payments does not
+    // know the order, so it parks the refund.
     shop.emit(slice::from_ref(&too_many)).await;
     shop.wait_drained().await;
     shop.set_stock(product, 6).await;

@@ -1,4 +1,4 @@
-//! How orders end, for those who wait for it and for those who ask afterwards: long polls and
+//! How orders end, for clients that wait for the end and for clients that ask later: long polls and
 //! timelines.
 
 use futures_util::future::join_all;
@@ -11,11 +11,11 @@ use stack::wait::eventually;
 use crate::harness::live::steps;
 use crate::harness::{Answer, Shop};
 
-/// Like those of a balancer, and with every sign that an id may have.
+/// Like an id of a load balancer, with every character that an id may have.
 const REQUEST_ID: &str = "Root=1-67891233-abcdef012345678912345678;Self=!#$%&()*+./:?@[]^_{|}~";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Waits until it is final, and answers how it ended.
+/// Waits until the order is final, and answers it.
 async fn ending(shop: &Shop, id: OrderId) -> Value {
     let answer = shop.wait_final(id, 30).await;
     assert_eq!(answer.header("order-final"), "true", "{answer:?}");
@@ -29,7 +29,7 @@ async fn a_paid_order_is_final_when_its_stock_is_taken_and_not_before() {
     let sell = async |product| {
         let (id, _) = shop.place_order(product, 3).await;
         assert_eq!(ending(&shop, id).await["status"], "paid");
-        // At that very moment.
+        // The stock is taken at that moment already.
         assert_eq!(shop.stock(product).await, 7);
     };
     let sales = products.into_iter().map(sell);
@@ -39,7 +39,7 @@ async fn a_paid_order_is_final_when_its_stock_is_taken_and_not_before() {
 
 #[tokio::test]
 async fn an_order_that_inventory_rejects_is_final_when_it_is_refunded() {
-    // Long enough to delete a product before it is paid.
+    // Long enough to delete the product before the order is paid.
     let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", "1s")).await;
     let product = shop.create_product("scarce", 2).await;
     let gone = shop.create_product("gone", 2).await;
@@ -61,7 +61,7 @@ async fn an_order_that_inventory_rejects_is_final_when_it_is_refunded() {
 }
 
 #[tokio::test]
-async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() {
+async fn while_inventory_does_not_answer_a_paid_order_is_not_called_final() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let (paid, _) = shop.place_order(product, 3).await;
@@ -69,7 +69,7 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
     let serve = shop.system.process("inventory serve");
     serve.kill();
 
-    // The consumer of inventory needs nobody who answers HTTP.
+    // The consumer of inventory works without the process that answers HTTP.
     assert_eq!(ending(&shop, refunded).await["status"], "refunded");
     let answer = shop.wait_final(paid, 1).await;
     assert_eq!(
@@ -80,7 +80,7 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
     assert_eq!(life["degraded"], serde_json::json!(["inventory"]));
     assert_eq!(steps(&life), ["order.created", "order.paid"]);
 
-    // A client that goes on waiting is told as soon as inventory answers again.
+    // A client that still waits gets its answer as soon as inventory answers again.
     let wait = ending(&shop, paid);
     let restart = async {
         serve.restart().unwrap();
@@ -93,20 +93,20 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
 }
 
 #[tokio::test]
-async fn the_timeline_of_an_order_names_what_stands_in_the_streams() {
+async fn the_timeline_of_an_order_names_the_entries_of_the_streams() {
     let shop = Shop::open().await;
     tell_both_lives(&shop).await;
 }
 
 #[tokio::test]
-async fn the_timeline_names_what_stands_in_the_streams_of_every_partition() {
+async fn the_timeline_names_the_entries_of_the_streams_of_every_partition() {
     let shop = Shop::open_partitioned(4).await;
     for _ in 0..4 {
         tell_both_lives(&shop).await;
     }
 }
 
-/// One order that is paid and one that is refunded, and what their timelines say.
+/// One order is paid and one is refunded. Asserts what their timelines say.
 async fn tell_both_lives(shop: &Shop) {
     let product = shop.create_product("thing", 10).await;
     let (paid, _) = shop.place_order(product, 3).await;
@@ -153,7 +153,7 @@ async fn assert_completed(shop: &Shop, id: OrderId, step: &Value) {
     assert_eq!(step["event"]["id"], format!("{id}:completed"));
 }
 
-/// The entry that an event of a timeline names is there, once, and is about this order.
+/// The stream has the entry that an event of a timeline names, once, and it is about this order.
 fn assert_entry(entries: &[shared::redis::Entry], event: &Value, order: OrderId) {
     let named = entries.iter().filter(|entry| event["entry_id"] == entry.id);
     let [entry] = named.collect::<Vec<_>>()[..] else {
@@ -189,7 +189,8 @@ async fn movement(shop: &Shop, product: ProductId, order: OrderId) -> Value {
 async fn the_request_that_placed_an_order_can_be_found_in_both_of_its_events() {
     let shop = Shop::open().await;
     let product = shop.create_product("scarce", 1).await;
-    // A trace of a later version of the standard is sent on in the version that is known here.
+    // A trace of a later version of the standard is passed on in the version that the services
+    // know.
     let later = TRACEPARENT.replacen("00", "01", 1) + "-more";
     let request = shop
         .order_request(product, 2)
@@ -231,7 +232,7 @@ async fn a_timeline_shows_how_far_an_event_is() {
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
     let delivery = || async { shop.timeline(id).await["steps"][1]["event"]["delivery"].clone() };
-    // Nobody was given it, or there is not even a group.
+    // The event was delivered to no consumer, or the group does not exist yet.
     assert!(["waiting", "unknown"].contains(&delivery().await.as_str().unwrap()));
     let answer = shop.wait_final(id, 1).await;
     assert_eq!(

@@ -1,8 +1,8 @@
 //! The primary of a store is lost, and a replica takes its place.
 //!
-//! With `REPLICA_ACKS` for each replica nothing is lost that anybody was told. Without it, an order that a client
-//! saw accepted is gone if the replica had not received it; what stands in both stores afterwards
-//! still fits together.
+//! With `REPLICA_ACKS` for each replica, nothing is lost that a client was told. Without it, an
+//! accepted order is lost if the replica had not received it. The two stores agree afterwards in
+//! both cases.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -25,10 +25,10 @@ fn ids(orders: &[Value]) -> HashSet<OrderId> {
         .collect()
 }
 
-/// Both replicas have to have an order, because either may be made the primary: on a busy machine
-/// also while the primary lives, which takes orders with the other replica for a while.
+/// Both replicas need to have an order, because Sentinel may promote either of them. On a busy
+/// machine it may do so while the primary still lives and takes orders with the other replica.
 #[tokio::test]
-async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are_killed() {
+async fn with_replica_acks_no_order_is_lost_or_doubled_when_primaries_are_killed() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
@@ -56,7 +56,7 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
     .await;
 }
 
-/// Up to which incarnation of inventory's store everything was acted on.
+/// The incarnation of inventory's store for which the consumer has finished its replay.
 async fn incarnation(theatre: &Theatre) -> String {
     let store = &theatre.inventory;
     eventually("the incarnation", async || {
@@ -66,7 +66,7 @@ async fn incarnation(theatre: &Theatre) -> String {
 }
 
 #[tokio::test]
-async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() {
+async fn without_replicas_no_order_is_accepted_that_a_replica_has_to_confirm() {
     let theatre = Theatre::open(1, "1").await;
     Answer::patiently(theatre.order_request()).await.expect(201);
     let servers = theatre.system.store(redis::Owner::Payments).replicated();
@@ -88,13 +88,13 @@ async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() 
     let again = Answer::patiently(request()).await.expect(201);
     assert_eq!(first.text("id"), again.text("id"));
     let orders = theatre.wait_drained().await;
-    assert_eq!(orders.len(), 2, "one for each key");
+    assert_eq!(orders.len(), 2, "one order for each key");
     assert_eq!(theatre.stock().await, STOCK - 2);
 }
 
 /// The worst case: the replicas have fallen behind when the primary dies.
 #[tokio::test]
-async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effects_stay_single() {
+async fn without_replica_acks_a_lost_primary_takes_orders_with_it_and_stock_is_taken_once() {
     let theatre = Theatre::open(2, "0").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
@@ -125,7 +125,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
 }
 
 #[tokio::test]
-async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
+async fn with_replica_acks_a_primary_that_was_ahead_takes_no_order_with_it() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;

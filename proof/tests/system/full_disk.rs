@@ -1,5 +1,5 @@
-//! The disk of the stores is full: reads go on, changes are refused, and all is well by itself once
-//! there is room.
+//! The disk of the stores is full: reads go on, and changes are refused. Once there is room,
+//! changes succeed again without help.
 
 use std::mem;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use run_all::RunAll;
 
 mod run_all;
 
-/// How long reads are watched.
+/// How long the test watches reads.
 const WATCHED: Duration = Duration::from_secs(3);
-/// Pieces of the product that is sold.
+/// Stock of the product that is sold.
 const STOCK: u64 = 100;
 
-/// Each of these requests is answered 200 for a while.
+/// Each of these requests is answered 200 during `WATCHED`.
 async fn assert_read(requests: &[RequestBuilder]) {
     let since = Instant::now();
     while since.elapsed() < WATCHED {
@@ -34,7 +34,7 @@ async fn assert_read(requests: &[RequestBuilder]) {
 }
 
 #[tokio::test]
-async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
+async fn run_all_reads_on_while_the_disk_is_full_and_takes_orders_again_by_itself() {
     let mut run = RunAll::start(900).await;
     let product = run.create_product().await;
     let first = Answer::to(run.order(&product, "first"))
@@ -154,12 +154,12 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     let orders = shop.orders().await.len() as u64;
     assert_eq!(shop.stock(product).await, 100 - orders);
     let payments = shop.system.payments_redis();
-    // A kill may take what the server has not written yet; an end in order takes nothing.
+    // A kill may lose changes that the server has not written yet. A stop in order loses nothing.
     payments.stop().await.unwrap();
     payments.restart().await.unwrap();
     assert_eq!(
         shop.orders().await.len() as u64,
         orders,
-        "all of it was written"
+        "every order was written"
     );
 }

@@ -1,4 +1,4 @@
-//! One running system, and the words in which tests speak to it.
+//! One running system, and the calls with which tests use it.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -28,11 +28,10 @@ mod readiness;
 mod store;
 mod traffic;
 
-/// How long anything may take that a test waits for. Generous, because tests share the machine with
-/// a compiler.
+/// How long a test waits for a condition. Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// Entries that are emitted by hand at once.
+/// Entries of one batch that a test emits.
 const EMIT_BATCH: usize = 500;
 
 /// A running system with clients for its services and its stores.
@@ -44,8 +43,8 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A system with a short delay, whose prices are never out of date and whose dead consumers are
-    /// soon noticed.
+    /// A system with a short delay and with prices that are read anew for each order. It soon
+    /// notices dead consumers.
     pub(crate) fn builder() -> Builder {
         System::builder()
             .limited()
@@ -54,7 +53,7 @@ impl Shop {
             .env("RECLAIM_IDLE", "1s")
     }
 
-    /// The same with stores whose clocks can be moved and whose disks can be full.
+    /// The same, with stores whose clocks can be moved and whose disks can be filled.
     pub(crate) fn shimmed() -> Builder {
         Self::builder().store_environment(shim::environment())
     }
@@ -101,7 +100,7 @@ impl Shop {
         self.http.request(method, url)
     }
 
-    /// Puts `quantity` pieces of a new product up for sale.
+    /// Creates a product with this stock.
     pub(crate) async fn create_product(&self, name: &str, quantity: u32) -> ProductId {
         let body = serde_json::json!({"name": name, "price": "2.50", "quantity": quantity});
         let request = self.to_inventory(Method::POST, "/products").json(&body);
@@ -109,13 +108,13 @@ impl Shop {
         answer.text("id").parse().unwrap()
     }
 
-    /// Places an order that must be accepted.
+    /// Places an order, which must be accepted.
     pub(crate) async fn place_order(&self, product: ProductId, quantity: u32) -> (OrderId, Value) {
         let answer = self.try_order(product, quantity).await.expect(201);
         (answer.text("id").parse().unwrap(), answer.json())
     }
 
-    /// Asks for an order, whatever the answer is.
+    /// Places an order, and returns any answer.
     pub(crate) async fn try_order(&self, product: ProductId, quantity: u32) -> Answer {
         Answer::to(self.order_request(product, quantity)).await
     }
@@ -125,7 +124,7 @@ impl Shop {
         self.to_payments(Method::POST, "/orders").json(&body)
     }
 
-    /// Asks for a cancellation, whatever the answer is.
+    /// Cancels an order, and returns any answer.
     pub(crate) async fn cancel(&self, id: OrderId) -> Answer {
         Answer::to(self.to_payments(Method::POST, &format!("/orders/{id}/cancel"))).await
     }
@@ -136,7 +135,7 @@ impl Shop {
         Answer::to(request).await.expect(200).json()
     }
 
-    /// Waits until an order is in this status, and shows it.
+    /// Waits until an order has this status, and returns it.
     pub(crate) async fn wait_status(&self, id: OrderId, status: &str) -> Value {
         eventually(&format!("order {id} to be {status}"), async || {
             let order = self.order(id).await;
@@ -145,25 +144,25 @@ impl Shop {
         .await
     }
 
-    /// Every order there is, newest first, page by page.
+    /// All orders, newest first, read page by page.
     pub(crate) async fn orders(&self) -> Vec<Value> {
         let page = async |path: &str| Answer::to(self.to_payments(Method::GET, path)).await;
         pages(page, "/orders?limit=100").await
     }
 
-    /// Pieces on hand as inventory shows them.
+    /// The stock that inventory shows.
     pub(crate) async fn stock(&self, product: ProductId) -> u64 {
         let request = self.to_inventory(Method::GET, &format!("/products/{product}"));
         let product = Answer::to(request).await.expect(200).json();
         product["quantity"].as_u64().unwrap()
     }
 
-    /// How often the stock of a product changed, its creation included.
+    /// The number of movements of a product, its creation included.
     pub(crate) async fn movements(&self, product: ProductId) -> u64 {
         self.inventory.length(&format!("movements:{product}")).await
     }
 
-    /// Emits `order_completed` by hand, as if payments had been paid, in this order.
+    /// Emits these `order_completed` events in this order, as payments would.
     pub(crate) async fn emit(&self, events: &[OrderCompleted]) {
         for batch in events.chunks(EMIT_BATCH) {
             join_all(batch.iter().map(|event| {
@@ -179,8 +178,8 @@ impl Shop {
         }
     }
 
-    /// Waits until everything that is due is done: no order is pending, and both groups have been
-    /// given and have acknowledged everything there is.
+    /// Waits until no work is left: no order is pending, and both groups have received and
+    /// acknowledged every entry.
     pub(crate) async fn wait_drained(&self) {
         wait_drained(&self.inventory, &self.payments).await;
     }
@@ -216,7 +215,7 @@ impl Shop {
         .await;
     }
 
-    /// Makes inventory believe that it has this stock of a product.
+    /// Writes this stock into inventory's store, without a movement.
     pub(crate) async fn set_stock(&self, product: ProductId, quantity: u32) {
         let key = format!("product:{product}");
         let line = self.inventory.ask("GET", &[&key]).await.text().unwrap();
@@ -225,20 +224,20 @@ impl Shop {
         self.inventory.ask("SET", &[&key, &words.join(" ")]).await;
     }
 
-    /// Makes inventory forget its record of an order.
+    /// Removes inventory's record of an order.
     pub(crate) async fn forget_record(&self, order: OrderId) {
-        let bucket = format!(
+        let records = format!(
             "records:{}",
             order.minted_at().unwrap().as_millis() / HOUR_MS
         );
         let gone = self
             .inventory
-            .ask("HDEL", &[&bucket, &order.to_string()[6..]])
+            .ask("HDEL", &[&records, &order.to_string()[6..]])
             .await;
         assert_eq!(gone.int().unwrap(), 1, "{order} was not recorded");
     }
 
-    /// Changes the line that payments keeps of an order.
+    /// Changes the line of an order in payments' store.
     pub(crate) async fn change_order(&self, id: OrderId, change: impl FnOnce(&mut Vec<String>)) {
         let key = format!("order:{id}");
         let line = self.payments.ask("GET", &[&key]).await.text().unwrap();
@@ -246,7 +245,7 @@ impl Shop {
         self.payments.ask("SET", &[&key, &line]).await;
     }
 
-    /// Waits until everything is done, and finds nothing set aside.
+    /// Waits until no work is left, and asserts that there is no dead letter.
     pub(crate) async fn assert_quiet(&self) {
         self.wait_drained().await;
         assert_eq!(self.inventory.dead_letters().await, []);
@@ -270,13 +269,13 @@ pub(crate) fn client() -> Client {
     stack::client::client(LIMIT).unwrap()
 }
 
-/// A point in time in a body, in milliseconds.
+/// A time in a body, in milliseconds since 1970.
 pub(crate) fn millis(body: &Value, field: &str) -> u64 {
     let time: Timestamp = body[field].as_str().unwrap().parse().unwrap();
     time.as_millis()
 }
 
-/// How many of these orders are in this status.
+/// The number of orders with this status.
 pub(crate) fn count(orders: &[Value], status: &str) -> usize {
     let found = orders.iter().filter(|order| order["status"] == status);
     found.count()

@@ -1,5 +1,5 @@
-//! Entries that are far larger than any event. They come from nobody but an operator, and must not
-//! cost a consumer its life.
+//! Entries far larger than any event. Only an operator can add one, and no such entry may kill a
+//! consumer.
 
 use bytes::Bytes;
 use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
@@ -11,10 +11,10 @@ const LARGE: usize = 200;
 const BYTES: usize = 2_000_000;
 const MIB: u64 = 1024 * 1024;
 
-/// They wait behind a pile of good ones, so that the consumer reads as many at once as it ever does.
+/// The large entries wait behind many good ones, so that the consumer reads as many at once as it
+/// ever does.
 #[tokio::test]
-async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_the_memory_of_a_container()
- {
+async fn two_hundred_entries_of_two_megabytes_are_parked_in_the_memory_of_a_container() {
     const CONSUMERS: [&str; 2] = ["inventory consume", "payments consume"];
     let builder = Shop::builder().without(CONSUMERS[0]).without(CONSUMERS[1]);
     let shop = Shop::start(builder).await;

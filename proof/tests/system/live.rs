@@ -1,4 +1,4 @@
-//! What a client that follows the system live sees, when all of it is at work.
+//! What a client that follows the system live sees while all kinds of changes happen.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,14 @@ const PAID: [&str; 2] = ["order.created", "order.paid"];
 const REFUNDED: [&str; 3] = ["order.created", "order.paid", "order.refunded"];
 const CANCELLED: [&str; 2] = ["order.created", "order.cancelled"];
 
-/// Orders that end in all three ways, and how each of them does.
+/// Orders that end in all three ways, with the expected events of each.
 struct Day {
     product: ProductId,
     orders: Vec<(OrderId, &'static [&'static str])>,
 }
 
 impl Day {
-    /// Each round is one order that is paid, one that is refunded and one that is cancelled.
+    /// In each round one order is paid, one is refunded and one is cancelled.
     async fn begin(shop: &Shop, rounds: usize) -> Self {
         let product = shop.create_product("thing", 1_000).await;
         let mut orders = Vec::new();
@@ -49,12 +49,12 @@ impl Day {
         shop.wait_all_final(&ids).await;
     }
 
-    /// How many events tell all of it.
+    /// The number of events about all these orders.
     fn changes(&self) -> usize {
         self.orders.iter().map(|(_, kinds)| kinds.len()).sum()
     }
 
-    /// Every transition is told, in its order and once.
+    /// Asserts that every transition was told once, and in order.
     fn assert_told(&self, told: &[Told]) {
         for (id, kinds) in &self.orders {
             assert_eq!(kinds_of(told, &id.to_string()), *kinds, "{id}");
@@ -71,13 +71,13 @@ fn ids(entries: &[Entry]) -> Vec<&str> {
     entries.iter().map(|entry| entry.id.as_str()).collect()
 }
 
-/// Payments that leave the time to cancel an order.
+/// A delay that leaves the time to cancel an order.
 fn slow_enough_to_cancel() -> Builder {
     Shop::builder().env("COMPLETION_DELAY", "1s")
 }
 
 #[tokio::test]
-async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
+async fn a_client_that_follows_the_orders_sees_every_transition_once_and_in_order() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     let mut events = shop.follow_orders().await;
     let day = Day::begin(&shop, 10).await;
@@ -95,7 +95,7 @@ async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
+async fn a_client_that_follows_the_products_sees_the_changes_by_orders_and_by_people() {
     let shop = Shop::open().await;
     let mut events = shop.follow_products().await;
     let product = shop.create_product("thing", 10).await;
@@ -127,12 +127,12 @@ async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
 }
 
 #[tokio::test]
-async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_again() {
+async fn a_client_misses_no_event_when_the_process_of_its_stream_is_killed_and_restarted() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     let mut orders = shop.follow_orders().await;
     let mut products = shop.follow_products().await;
     let day = Day::begin(&shop, 10).await;
-    // In the middle of the day, and what happens next is told by nobody.
+    // The test kills the processes in the middle. No process tells what happens next.
     let mut of_orders = take(&mut orders, 31).await;
     let mut of_products = take(&mut products, 1).await;
     for role in ["payments serve", "inventory serve"] {
@@ -156,7 +156,7 @@ async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_
     let mut products = shop
         .follow("inventory serve", "/products/stream", Some(&last))
         .await;
-    // And on it goes, live, with nothing in between.
+    // The stream goes on live, without a gap.
     let (id, _) = shop.place_order(day.product, 1).await;
     let created = next(&mut orders).await;
     assert_eq!(
@@ -176,7 +176,7 @@ async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_
 }
 
 #[tokio::test]
-async fn every_replica_tells_the_same() {
+async fn every_process_tells_the_same_events() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
     shop.system
         .start_replica("payments serve", 2)
@@ -192,7 +192,7 @@ async fn every_replica_tells_the_same() {
     day.assert_told(&told[0]);
     assert_eq!(told[0], told[1]);
 
-    // A place in the stream of one is a place in that of the other.
+    // An event id of one process is valid at the other.
     let middle = &told[0][10].mark;
     let mut events = shop.follow(names[1], "/orders/stream", Some(middle)).await;
     assert_eq!(take(&mut events, day.changes() - 11).await, told[0][11..]);
@@ -201,7 +201,7 @@ async fn every_replica_tells_the_same() {
 }
 
 #[tokio::test]
-async fn partitions_are_told_of_in_one_stream() {
+async fn one_stream_tells_of_all_partitions() {
     let shop = Shop::start_partitioned(slow_enough_to_cancel(), 4).await;
     let mut orders = shop.follow_orders().await;
     let mut products = shop.follow_products().await;
@@ -216,7 +216,7 @@ async fn partitions_are_told_of_in_one_stream() {
         quantity = told.body["quantity"].clone();
     }
 
-    // A client that goes on behind a place may be told some changes twice, but misses none.
+    // A client that continues after an event may get some changes twice, and misses none.
     let middle = &told[told.len() / 2];
     let mut events = shop
         .follow("payments serve", "/orders/stream", Some(&middle.mark))

@@ -1,4 +1,5 @@
-//! The reader of the logs may be slow, stop, or go away: the shop stays open, and lost lines are counted.
+//! The reader of the logs may be slow, stop, or go away. The services go on, and count the lines
+//! that are lost.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write, pipe};
@@ -17,11 +18,11 @@ pub(crate) use pipe::{PIPE_BYTES, Reader, Watched, full_pipe};
 
 mod pipe;
 
-/// What `docker stop` and Kubernetes allow is longer.
+/// Shorter than what `docker stop` and Kubernetes allow.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {
+async fn services_whose_logs_are_not_read_go_on_and_stop_in_time() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
     let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
@@ -51,7 +52,7 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::from_millis(100));
     let mut process = Watched::beside(&shop, stdout, &[("LOG_FORMAT", "json")]).await;
-    // 2.4 MB of log, while the queue takes 1 MiB.
+    // 2.4 MB of log lines. The queue holds 1 MiB.
     let path = format!("/{}", "x".repeat(6_000));
     for _ in 0..REQUESTS {
         assert_eq!(process.get(&path).await, 404);
@@ -80,7 +81,7 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_closed_or_on_a_full_disk_ends_nothing() {
+async fn a_log_that_is_closed_or_on_a_full_disk_ends_no_process() {
     let shop = Shop::open().await;
     let (reader, closed) = pipe().unwrap();
     drop(reader);
@@ -101,7 +102,7 @@ async fn a_long_line_is_cut_and_says_so_in_both_formats() {
         let (output, stdout) = pipe().unwrap();
         let reader = Reader::start(output, Duration::ZERO);
         let mut process = Watched::beside(&shop, stdout, &[("LOG_FORMAT", format)]).await;
-        // A character of a path that JSON has to escape is shown as it came.
+        // A character that JSON has to escape appears as it came.
         assert_eq!(
             process.get(&format!("/{}", "x%22".repeat(3_500))).await,
             404
@@ -139,7 +140,7 @@ async fn the_last_lines_of_a_process_are_never_missing() {
     }
 }
 
-/// As `2>&1` has it: both outputs are one pipe.
+/// Both outputs are one pipe, as with `2>&1`.
 #[tokio::test]
 async fn a_process_that_ends_by_an_error_says_everything_before_it() {
     let shop = Shop::open().await;
@@ -155,7 +156,7 @@ async fn a_process_that_ends_by_an_error_says_everything_before_it() {
         drop(command);
         let ended = timeout(STOP_LIMIT, child.wait())
             .await
-            .expect("it waits for a reader");
+            .expect("the process waits for a reader");
         assert_eq!(ended.unwrap().code(), Some(1));
         if !is_full {
             let lines: Vec<String> = BufReader::new(output).lines().map(Result::unwrap).collect();
@@ -167,7 +168,7 @@ async fn a_process_that_ends_by_an_error_says_everything_before_it() {
 }
 
 #[tokio::test]
-async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
+async fn a_line_that_is_logged_ten_times_a_second_is_written_once_and_counted() {
     let shop = Shop::open().await;
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::ZERO);

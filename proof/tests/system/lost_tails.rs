@@ -1,5 +1,5 @@
-//! A store that was restarted without its last writes, as weaker settings than the shipped ones and
-//! failovers allow. Whatever one of the two stores still knows is done, once.
+//! A store is restarted without its last writes, as weaker settings than the shipped ones and
+//! failovers allow. Each event that one of the two stores still has is acted on, once.
 
 use shared::contract::event::{Event, RefundOrder};
 use stack::redis::RedisServer;
@@ -8,7 +8,7 @@ use stack::wait::{eventually, wait_until};
 use crate::harness::files::{length, lose_tail};
 use crate::harness::{LIMIT, Shop, completed, count};
 
-/// A delay that leaves time to do something while an order is pending.
+/// A delay that leaves time to act while an order is pending.
 const DELAY: (&str, &str) = ("COMPLETION_DELAY", "2s");
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn payments_forgot_that_an_order_is_paid_and_its_stock_is_taken_once() {
 }
 
 #[tokio::test]
-async fn payments_forgot_that_an_order_is_refunded_and_is_told_again() {
+async fn payments_forgot_that_an_order_is_refunded_and_refunds_it_again() {
     let (name, delay) = DELAY;
     let shop = Shop::start(Shop::builder().env(name, delay)).await;
     let product = shop.create_product("thing", 1).await;
@@ -55,8 +55,8 @@ async fn payments_forgot_that_an_order_is_refunded_and_is_told_again() {
     let before = length(stores(&shop).0);
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
-    // What it is told about an order that it believes to be pending helps nobody; it is told again
-    // once it has paid.
+    // A refund of an order that payments believes to be pending changes nothing. inventory answers
+    // again after payments has paid the order again.
     lose_tail(stores(&shop).0, before).await;
 
     settle(&shop).await;
@@ -66,7 +66,7 @@ async fn payments_forgot_that_an_order_is_refunded_and_is_told_again() {
 }
 
 #[tokio::test]
-async fn inventory_forgot_what_it_has_acknowledged_and_does_it_again() {
+async fn inventory_forgot_orders_that_it_has_acknowledged_and_acts_on_them_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let scarce = shop.create_product("scarce", 1).await;
@@ -88,7 +88,7 @@ async fn inventory_forgot_what_it_has_acknowledged_and_does_it_again() {
 }
 
 #[tokio::test]
-async fn both_stores_forgot_and_agree_about_what_is_left() {
+async fn both_stores_forgot_and_agree_about_the_orders_that_are_left() {
     let shop = Shop::open().await;
     let (payments, inventory) = stores(&shop);
     let product = shop.create_product("thing", 100).await;
@@ -106,7 +106,7 @@ async fn both_stores_forgot_and_agree_about_what_is_left() {
         lose_tail(payments, payments_before)
     );
 
-    // The last five are lost, which is what was asked for; of the others nothing is.
+    // The last five orders are lost with the tail. The other ten are whole.
     let whole = wait_until("ten to be sold", LIMIT, || async {
         shop.stock(product).await == 90
     });

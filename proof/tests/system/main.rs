@@ -1,9 +1,9 @@
-//! What the system promises, shown on the whole of it: two private Redis servers and the four
-//! processes that people run.
+//! What the system promises, tried on the whole system: two private Redis servers and the four
+//! processes of the services.
 //!
-//! Every test starts a system of its own through [`harness::Shop`], and those that should end quiet
-//! end with [`harness::Shop::assert_quiet`]: nothing due, nothing undelivered, nothing pending,
-//! nothing set aside.
+//! Every test starts a system of its own through [`harness::Shop`]. Most tests end with
+//! [`harness::Shop::assert_quiet`]: no order is due, every entry was delivered and acknowledged,
+//! and there is no dead letter.
 
 #![expect(
     clippy::unwrap_used,

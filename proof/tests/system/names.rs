@@ -1,4 +1,5 @@
-//! Products named like the first words of a push message, which a client of Redis may take for one.
+//! Products whose names are the first words of push messages. A client of Redis could take such an
+//! answer for a push message.
 
 use std::convert::Infallible;
 
@@ -20,7 +21,7 @@ const NAMES: [&str; 6] = [
 const STRANGERS: usize = 12;
 
 #[tokio::test]
-async fn a_product_named_like_a_push_message_goes_everywhere_and_disturbs_nobody() {
+async fn a_product_named_like_a_push_message_is_sold_and_disturbs_no_other_client() {
     let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", "1s")).await;
     let strangers = join_all((0..STRANGERS).map(|number| stranger(&shop, number)));
     let stories = join_all(NAMES.map(|name| story(&shop, name)));
@@ -63,7 +64,7 @@ async fn story(shop: &Shop, name: &str) {
     assert_eq!(refunded["reason"], "product_not_found");
 }
 
-/// Uses the same services at the same time, and must always be given what is its own.
+/// Another client of the same services. Each of its answers must be its own.
 async fn stranger(shop: &Shop, number: usize) -> Infallible {
     let name = format!("stranger {number}");
     let product = shop.create_product(&name, 1_000).await;

@@ -1,5 +1,5 @@
-//! Both stores on one Redis server: two databases work, and one database for both ends at once with
-//! a sentence that says what to do.
+//! Both stores on one Redis server. Two databases work. With one database for both, a service ends
+//! at once and says what to do.
 
 use shared::redis::Redis;
 use shared::store::partition::Partitions;
@@ -14,13 +14,13 @@ use stack::wait::eventually;
 use crate::harness::programs::{Lines, run, text};
 use crate::harness::{Shop, Store};
 
-/// A system of which only the servers run.
+/// A system whose servers run, and none of its services.
 fn servers() -> Builder {
     let names = Role::ALL.map(Role::name);
     names.into_iter().fold(Shop::builder(), Builder::without)
 }
 
-/// The address of a database of inventory's server, for a user who may do everything.
+/// The URL of a database of inventory's server, with a user who has all rights.
 fn database(shop: &Shop, number: u32) -> String {
     format!(
         "{}/{number}",
@@ -38,7 +38,7 @@ fn start(shop: &Shop, role: Role, inventory: &str, payments: &str) -> (Process, 
     shop.start_overheard(role, &env)
 }
 
-/// What a verb of payments says, which has to end by itself.
+/// The output of a verb of payments, which has to end by itself.
 async fn ending(verb: &str, inventory: &str, payments: &str) -> String {
     let env = [
         ("INVENTORY_REDIS_URL", inventory),
@@ -88,17 +88,17 @@ async fn two_databases_of_one_server_are_two_stores() {
         .await
         .list()
         .unwrap();
-    assert_eq!(libraries.len(), 2, "one of each service");
+    assert_eq!(libraries.len(), 2, "one library of each service");
 }
 
 #[tokio::test]
-async fn one_database_for_both_services_ends_the_second_one() {
+async fn with_one_database_for_both_services_the_second_one_ends() {
     let shop = Shop::start(servers()).await;
     let inventory = database(&shop, 0);
     let first = start(&shop, Role::InventoryServe, &inventory, &database(&shop, 1));
     wait_ready(&shop, Role::InventoryServe).await;
 
-    // Another name of the same server, so that the texts do not tell.
+    // Another name of the same server, so that the URLs differ.
     let payments = inventory.replace("127.0.0.1", "localhost");
     let said = ending("serve", &inventory, &payments).await;
     let expected = "this store belongs to inventory, not to payments: give each service a store of \

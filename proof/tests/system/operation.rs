@@ -1,4 +1,4 @@
-//! What people who run the programs rely on.
+//! What operators of the programs rely on.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::harness::programs::{run, text};
 use crate::harness::{Shop, Traffic, count};
 
 const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
-/// What `docker stop` and Kubernetes allow is longer.
+/// Shorter than what `docker stop` and Kubernetes allow.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn every_process_stops_in_order_on_sigterm_and_leaves_nothing_undone() {
+async fn every_process_stops_in_order_on_sigterm_and_leaves_no_work_undone() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
     let traffic = Traffic::start(&shop, product, 8);
@@ -41,7 +41,7 @@ async fn every_process_stops_in_order_on_sigterm_and_leaves_nothing_undone() {
 
 #[tokio::test]
 async fn a_system_starts_from_nothing_without_a_word_of_warning() {
-    // Which process is the first to find an empty store differs from time to time.
+    // Five runs, because it is a race which process finds the empty store first.
     for _ in 0..5 {
         let shop = Shop::open().await;
         let product = shop.create_product("thing", 1).await;

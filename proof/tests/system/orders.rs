@@ -1,4 +1,4 @@
-//! One order from POST to paid.
+//! One order from `POST` to paid.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::harness::{Answer, LIMIT, Shop, millis};
 
 const DELAY: Duration = Duration::from_millis(400);
 
-/// Price as the client writes it, quantity, and what the answer must say: price, fee and total.
+/// A price as the client writes it, a quantity, and the expected price, fee and total of the
+/// answer.
 const AMOUNTS: [(&str, u32, [&str; 3]); 7] = [
     ("0.03", 1, ["0.03", "0.01", "0.04"]),
     ("0.02", 1, ["0.02", "0.00", "0.02"]),
@@ -98,7 +99,7 @@ async fn the_entry_of_a_paid_order_says_what_the_api_says() {
     );
     assert_eq!(event.time.to_string(), paid["paid_at"]);
 
-    // The function writes what the type in Rust states, field by field.
+    // The function writes the same fields as the type in Rust.
     let found = fields.iter().map(|(name, value)| (&name[..], &value[..]));
     let stated = event.encode();
     let stated = stated
@@ -119,7 +120,7 @@ async fn a_repeated_request_with_the_same_key_is_the_same_order() {
     shop.wait_status(first.text("id").parse().unwrap(), "paid")
         .await;
     let again = ask(2).await.expect(201);
-    assert_eq!(again.body, first.body, "answered like the first");
+    assert_eq!(again.body, first.body, "the second answer is the first one");
     assert_eq!(again.header("idempotent-replayed"), "true");
     ask(3).await.expect(422);
     assert_eq!(shop.orders().await.len(), 1);

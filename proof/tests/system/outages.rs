@@ -1,4 +1,4 @@
-//! The system goes on by itself when something it stands on fails.
+//! A part fails, and the system goes on by itself.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use stack::wait::eventually;
 use crate::harness::programs::freeze;
 use crate::harness::{Answer, Shop, Traffic, count};
 
-/// A client must not wait longer for "not now".
+/// How long a client may wait for the answer "not now".
 const QUICKLY: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -56,13 +56,13 @@ async fn no_order_is_lost_or_doubled_when_a_store_freezes_under_load() {
             (shop.system.inventory_redis(), inventory),
         ] {
             freeze(store.process()).await;
-            // Long enough for connections to be given up.
+            // Long enough for the client to give up its connections.
             for _ in 0..4 {
                 let answer = Answer::to(request.try_clone().unwrap()).await;
                 answer.assert_unavailable("store-unavailable");
             }
-            // What was sent before takes effect now, although its sender was told that nobody
-            // knows.
+            // The commands that the store got before take effect now. Their callers were told that
+            // the outcome is unknown.
             store.resume();
             traffic.more(50).await;
         }
@@ -82,7 +82,7 @@ async fn lost_consumer_groups_are_made_again_and_nothing_is_lost_or_doubled() {
                 assert_eq!(destroyed.int().unwrap(), 1);
             }
             traffic.more(50).await;
-            // Only a group that is back can be lost again.
+            // Wait for the group, because only a group that exists can be destroyed.
             shop.wait_groups().await;
         }
     })
@@ -101,8 +101,8 @@ async fn lost_functions_are_loaded_again_and_nothing_is_lost_or_doubled() {
     .await;
 }
 
-/// Orders go on being placed while something happens; afterwards every one of them is there once,
-/// paid, and has its stock.
+/// Clients place orders while `happening` runs. Afterwards each order is there once, is paid, and
+/// has its stock.
 pub(crate) async fn assert_orders_survive(happening: impl AsyncFnOnce(&Shop, &Traffic)) {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
@@ -126,7 +126,11 @@ pub(crate) async fn assert_orders_survive(happening: impl AsyncFnOnce(&Shop, &Tr
     let sold = accepted.len() as u64;
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, sold);
     assert_eq!(shop.stock(product).await, 1_000_000 - sold);
-    assert_eq!(shop.movements(product).await, 1 + sold, "one for each sale");
+    assert_eq!(
+        shop.movements(product).await,
+        1 + sold,
+        "one movement for each sale"
+    );
     for order in accepted.iter().step_by(10) {
         let request = shop.order_request(product, 1);
         let again = Answer::to(request.header("Idempotency-Key", &order.key)).await;
@@ -140,7 +144,7 @@ async fn without_inventory_an_order_is_refused_quickly_and_does_not_exist() {
     let product = shop.create_product("thing", 10).await;
     let inventory = shop.system.process("inventory serve");
     inventory.kill();
-    // More often than it takes until inventory is not even asked any more.
+    // More often than the failures after which payments stops asking inventory.
     for _ in 0..8 {
         let answer = shop.try_order(product, 1).await;
         answer.assert_unavailable("inventory-unavailable");
@@ -161,7 +165,7 @@ async fn without_inventory_an_order_is_refused_quickly_and_does_not_exist() {
 }
 
 #[tokio::test]
-async fn an_inventory_that_hangs_is_not_waited_for() {
+async fn payments_does_not_wait_for_an_inventory_that_hangs() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     shop.place_order(product, 1).await;
@@ -176,7 +180,7 @@ async fn an_inventory_that_hangs_is_not_waited_for() {
         );
         assert!(answer.took < QUICKLY, "{:?}", answer.took);
     }
-    // By now nobody asks any more.
+    // By now payments does not ask inventory any more.
     let answer = shop.try_order(product, 1).await;
     answer.assert_unavailable("inventory-unavailable");
     inventory.resume();
@@ -189,7 +193,7 @@ async fn an_inventory_that_hangs_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn without_its_store_a_service_says_so_and_is_back_with_it() {
+async fn without_its_store_a_service_is_not_ready_and_works_again_with_it() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     shop.place_order(product, 1).await;

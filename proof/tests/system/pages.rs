@@ -1,4 +1,4 @@
-//! Reading a long list, page by page, while it grows.
+//! Reading a long list page by page while it grows.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use stack::system::Builder;
 use crate::harness::{Answer, Shop, Traffic};
 
 const ORDERS: usize = 10_000;
-/// One order in this many is cancelled.
+/// Every 20th order is cancelled.
 const CANCELLED: usize = 20;
-/// Requests that are sent at once.
+/// The most requests at the same time.
 const AT_ONCE: usize = 64;
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn ten_thousand_orders_of_four_partitions_are_each_seen_once_while_more_ar
     each_is_seen_once(&Shop::start_partitioned(builder(), 4).await).await;
 }
 
-/// Nothing is paid during the test, so that an order stays what it is.
+/// The delay is longer than the test, so no order changes its status by itself.
 fn builder() -> Builder {
     let builder = Shop::builder().env("COMPLETION_DELAY", "1h");
     builder
@@ -65,7 +65,7 @@ async fn each_is_seen_once(shop: &Shop) {
             seen.is_sorted_by(|newer, older| newer > older),
             "newest first, each once: {query}"
         );
-        // Those that have come in the meantime may be among them, and nothing else.
+        // Orders that were placed meanwhile may be on the pages, too.
         let ids = seen.into_iter().map(|(_, id)| id);
         let seen: BTreeSet<OrderId> = ids.filter(|id| all.contains(id)).collect();
         assert_eq!(seen.symmetric_difference(expected).next(), None, "{query}");
@@ -85,7 +85,7 @@ async fn place(shop: &Shop, product: ProductId) -> BTreeSet<OrderId> {
         .collect()
 }
 
-/// When the orders on all pages from `first` on were placed, and their ids.
+/// The orders on all pages from `first` on: the time each was placed, and its id.
 async fn walk(shop: &Shop, first: String) -> Vec<(String, OrderId)> {
     let mut seen = Vec::new();
     let mut next = Some(first);

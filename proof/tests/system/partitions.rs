@@ -1,4 +1,4 @@
-//! Keys spread over partitions, as in a cluster.
+//! Keys are spread over partitions, as in a cluster.
 
 use futures_util::future::join_all;
 use reqwest::Method;

@@ -10,7 +10,7 @@ use stack::{binaries, project};
 
 use crate::harness::Shop;
 
-/// An output that nobody reads any more.
+/// An output whose reader is gone.
 fn closed() -> Stdio {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
@@ -41,7 +41,7 @@ fn commands() -> Vec<Command> {
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_ends_a_program_without_a_word() {
+async fn an_output_without_a_reader_ends_a_program_without_a_word() {
     for mut command in commands() {
         let output = command
             .stdout(closed())
@@ -61,7 +61,7 @@ async fn an_output_that_nobody_reads_ends_a_program_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_mistake_that_nobody_reads_is_no_panic() {
+async fn a_mistake_without_a_reader_is_no_panic() {
     let binaries = binaries::shared().unwrap();
     for (program, args, status) in [
         (&binaries.payments, &["serve"][..], 2),
@@ -100,9 +100,9 @@ async fn a_full_disk_behind_an_output_is_an_error_in_words() {
     }
 }
 
-/// The processes that stay go on without a reader of their log.
+/// A process that serves goes on without a reader of its log.
 #[tokio::test]
-async fn a_comparison_that_nobody_reads_ends_as_it_would() {
+async fn a_comparison_without_a_reader_ends_like_any_other() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 5).await;
     shop.place_order(product, 1).await;

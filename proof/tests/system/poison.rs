@@ -1,4 +1,4 @@
-//! Entries that cannot be acted on are set aside as they are, and hold up nobody.
+//! Entries that no handler can act on become dead letters, and the entries behind them flow.
 
 use bytes::Bytes;
 use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
@@ -9,7 +9,7 @@ use stack::wait::eventually;
 use crate::harness::{Shop, completed};
 
 #[tokio::test]
-async fn an_entry_that_nobody_can_decode_is_parked_byte_for_byte_and_those_after_it_flow() {
+async fn an_entry_that_does_not_decode_is_parked_byte_for_byte_and_the_next_ones_flow() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let entries: Vec<(&str, RawFields)> = vec![
@@ -59,7 +59,7 @@ async fn an_entry_is_parked_once_however_often_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn people_are_told_that_there_are_dead_letters_and_how_to_see_them() {
+async fn log_and_readyz_say_that_there_are_dead_letters_and_how_to_list_them() {
     let shop = Shop::open().await;
     let consumer = "inventory consume";
     let none = shop
@@ -118,7 +118,7 @@ async fn a_refund_that_cannot_be_acted_on_is_parked_by_payments() {
     let product = shop.create_product("thing", 1).await;
     let stream = RefundOrder::STREAM.to_owned();
     shop.inventory.add(stream, unheard_of()).await;
-    // Nobody ever placed this order, so there is nothing to refund.
+    // payments does not know this order, so it cannot refund it.
     shop.emit(&[completed(product, 2)]).await;
     let (id, _) = shop.place_order(product, 2).await;
     shop.wait_status(id, "refunded").await;
@@ -154,22 +154,26 @@ async fn an_entry_that_fails_each_time_is_parked_after_five_attempts_and_its_nei
         assert_eq!(letter.reason, "max_deliveries");
         assert_eq!(letter.attempts, "5");
     }
-    // Their retries have jitter, so either may have been the first to give up.
+    // Retries have jitter, so either entry may have been the first to fail for good.
     for place in BROKEN {
         let fields = to_raw(events[place].encode());
         assert!(letters.iter().any(|letter| letter.fields == fields));
     }
     assert_eq!(shop.stock(product).await, 1_000 - 48);
-    assert_eq!(shop.movements(product).await, 1 + 48, "each applied once");
+    assert_eq!(
+        shop.movements(product).await,
+        1 + 48,
+        "each order is applied once"
+    );
 }
 
 #[tokio::test]
-async fn nothing_is_parked_because_its_acknowledgement_fails() {
+async fn no_entry_is_parked_because_its_acknowledgement_fails() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let consumer = shop.system.process("inventory consume");
-    // The stock is taken, but nobody can be told. No process dies of it, so no entry is to blame
-    // for a death.
+    // inventory takes the stock and cannot acknowledge. No process dies, so no entry counts as a
+    // killer.
     let forbid = ["SETUSER", "inventory", "-xack"];
     shop.payments.ask("ACL", &forbid).await;
     let events: Vec<_> = (0..20).map(|_| completed(product, 1)).collect();
@@ -203,8 +207,8 @@ fn to_raw(fields: Vec<(&'static str, String)>) -> RawFields {
         .collect()
 }
 
-/// No field that any event has, bytes that are no text, and the word that a client may take for a
-/// push message.
+/// Fields that no event has, bytes that are not text, and a word with which a push message may
+/// begin.
 fn unheard_of() -> RawFields {
     let field = |name: &'static [u8], value: &'static [u8]| (name.into(), value.into());
     vec![

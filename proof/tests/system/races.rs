@@ -1,4 +1,4 @@
-//! What happens when several want the same thing at the same time.
+//! Several clients want the same thing at the same time.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -60,8 +60,8 @@ async fn exactly_one_of_cancel_and_completion_wins_over_a_thousand_races() {
         .into_iter()
         .flatten()
         .partition(|(_, status)| *status == 200);
-    assert!(!cancelled.is_empty(), "no cancellation ever won");
-    assert!(!paid.is_empty(), "no completion ever won");
+    assert!(!cancelled.is_empty(), "no cancellation won");
+    assert!(!paid.is_empty(), "no completion won");
     for (id, _) in &cancelled {
         let order = shop.order(*id).await;
         assert_eq!(order["status"], "cancelled");
@@ -73,19 +73,19 @@ async fn exactly_one_of_cancel_and_completion_wins_over_a_thousand_races() {
     }
     let emitted = shop.payments.column(OrderCompleted::STREAM, "order_id");
     let emitted = emitted.await;
-    assert_eq!(emitted.len(), paid.len(), "one entry for each");
+    assert_eq!(emitted.len(), paid.len(), "one entry for each paid order");
     let emitted: HashSet<OrderId> = emitted.iter().map(|id| id.parse().unwrap()).collect();
     assert_eq!(emitted, paid.iter().map(|(id, _)| *id).collect());
     assert_eq!(shop.stock(product).await, 10_000 - paid.len() as u64);
     assert_eq!(cancelled.len() + paid.len(), RUNNERS * RACES);
 }
 
-/// Races one order after the other, and answers the status of each cancellation.
+/// Races each order against its cancellation, and answers the status of each cancellation.
 async fn race(shop: &Shop, product: ProductId, races: usize) -> Vec<(OrderId, u16)> {
     const STEP: Duration = Duration::from_millis(3);
     let mut outcomes = Vec::with_capacity(races);
-    // A cancellation that was in time comes later the next time, and the other way round. So the two
-    // always meet.
+    // After a cancellation in time the next one comes later, and after a late one earlier. So the
+    // two keep racing.
     let mut wait = Duration::from_millis(50);
     for _ in 0..races {
         let (id, _) = shop.place_order(product, 1).await;

@@ -1,5 +1,5 @@
-//! Records that an operator, or a loss, made differ: found by `payments reconcile`, and repaired
-//! where that is safe.
+//! `payments reconcile` finds records that differ after a loss or an operator's change, and repairs
+//! them where that is safe.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ async fn a_system_at_rest_has_no_differences_in_any_partition() {
             (&run.report["orders"], &run.report["products"]),
             (&40.into(), &2.into())
         );
-        // 32 paid, 13 of them refunded: each 3.00.
+        // 32 orders of 3.00 were paid, and 13 of them refunded.
         let money = (&run.report["charged"], &run.report["refunded"]);
         assert_eq!(money, (&9_600.into(), &3_900.into()), "{run:?}");
     }
@@ -51,13 +51,22 @@ async fn an_order_that_inventory_has_forgotten_takes_its_stock_after_all() {
     let run = reconcile(&shop, &[]).await;
     run.assert_found(3, &[("no_outcome", false)]);
     assert_eq!(run.report["differences"][0]["order_id"], id.to_string());
-    assert_eq!(shop.stock(product).await, 5, "it was not told to repair");
+    assert_eq!(
+        shop.stock(product).await,
+        5,
+        "the run was not told to repair"
+    );
 
-    // One is more than none, so this could be the storm of a store that lost its data.
+    // One difference is more than the limit of 0 repairs. Many differences can mean that a store
+    // lost its data.
     let run = reconcile(&shop, &["--apply", "--max-repairs", "0"]).await;
     run.assert_found(3, &[("no_outcome", false)]);
     assert_eq!(run.report["held_back"], 1);
-    assert_eq!(shop.stock(product).await, 5, "there was too much to repair");
+    assert_eq!(
+        shop.stock(product).await,
+        5,
+        "more differences than the limit"
+    );
 
     let run = reconcile(&shop, &["--apply"]).await;
     run.assert_found(0, &[("no_outcome", true)]);
@@ -84,7 +93,7 @@ async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left(
 }
 
 #[tokio::test]
-async fn a_refund_that_payments_has_forgotten_comes_again() {
+async fn a_refund_that_payments_has_forgotten_is_made_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1).await;
     let id = refunded(&shop, product, 2).await;
@@ -113,7 +122,7 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
     };
     shop.change_order(taken, cancel).await;
     shop.payments.ask("HDEL", &["account", "charged"]).await;
-    // Nobody ever placed this one.
+    // payments has no such order.
     let orphan = completed(product, 4);
     shop.emit(std::slice::from_ref(&orphan)).await;
     shop.assert_quiet().await;
@@ -122,7 +131,7 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
     let differences = vec![("stock_taken", false), ("unknown_order", false)];
     let run = reconcile(&shop, &[]).await;
     assert_eq!((run.code, run.kinds()), (3, differences));
-    // An order that nobody knows may be one that is about to be placed again.
+    // The client of an unknown order may be about to repeat its request.
     let run = reconcile(&shop, &["--apply", "--orphan-grace", "15m"]).await;
     let differences = vec![("stock_taken", true), ("unknown_order", false)];
     assert_eq!((run.code, run.kinds()), (3, differences));
@@ -132,16 +141,16 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
     assert_eq!(shop.stock(product).await, 10);
     assert_eq!(reconcile(&shop, &["--apply"]).await.kinds(), []);
 
-    // Emitted again, the order is refunded, not sold.
+    // When its event comes again, the order is refunded and not sold.
     shop.emit(&[orphan]).await;
     shop.wait_drained().await;
     assert_eq!(shop.stock(product).await, 10);
-    // Two releases asked for a refund, and the event that came again.
+    // Three refunds: one for each of the two releases, and one for the event that came again.
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 3);
 }
 
 #[tokio::test]
-async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone() {
+async fn stock_money_and_records_that_were_changed_by_hand_are_reported_and_left_alone() {
     let shop = Shop::open().await;
     let (tea, cup) = (
         shop.create_product("tea", 9).await,
@@ -206,7 +215,7 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
 }
 
 #[tokio::test]
-async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
+async fn young_orders_count_as_under_way_and_old_ones_may_be_left_out() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 5).await;
     let id = paid(&shop, product, 2).await;
@@ -225,13 +234,13 @@ async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
 }
 
 #[tokio::test]
-async fn beside_live_traffic_nothing_differs() {
+async fn a_comparison_beside_live_traffic_finds_no_difference() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 150).await;
     let traffic = Traffic::start(&shop, product, 8);
     for _ in 0..3 {
         traffic.more(100).await;
-        // Nothing takes as long as this on its way.
+        // No order is under way for as long as this.
         let run = reconcile(&shop, &["--grace", "30s"]).await;
         run.assert_found(0, &[]);
     }
@@ -240,7 +249,7 @@ async fn beside_live_traffic_nothing_differs() {
     assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
 }
 
-/// Nobody has told it where to look.
+/// The settings lead to ports where no process listens.
 #[tokio::test]
 async fn a_comparison_that_reaches_nothing_ends_at_once_and_names_both_settings() {
     let (store, http) = (ports::free().unwrap(), ports::free().unwrap());

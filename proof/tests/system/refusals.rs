@@ -1,4 +1,4 @@
-//! A store may answer every question and refuse every change.
+//! A store may answer every read and refuse every change.
 
 use stack::credentials::User;
 use stack::ports;
@@ -6,11 +6,11 @@ use stack::wait::eventually;
 
 use crate::harness::{Answer, Shop};
 
-/// Those that write to the store of payments: inventory acknowledges there.
+/// Processes that write to payments' store. inventory acknowledges there.
 const WRITERS: [&str; 3] = ["payments serve", "payments consume", "inventory consume"];
 
 #[tokio::test]
-async fn who_has_to_write_is_not_ready_while_its_store_refuses_and_says_why() {
+async fn a_process_that_writes_to_a_store_that_refuses_is_not_ready_and_says_why() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let nowhere = ports::free().unwrap().number().to_string();
@@ -59,11 +59,7 @@ async fn who_has_to_write_is_not_ready_while_its_store_refuses_and_says_why() {
         Answer::patiently(shop.order_request(product, 1))
             .await
             .expect(201);
-        assert_eq!(
-            shop.orders().await.len(),
-            orders,
-            "none of those that were refused"
-        );
+        assert_eq!(shop.orders().await.len(), orders, "a refused order exists");
     }
     shop.assert_quiet().await;
 }

@@ -1,5 +1,5 @@
-//! Stock that is given back through the API, and orders that took theirs twice: the promise holds after
-//! each call.
+//! Stock that a client gives back through the API, and orders that took their stock twice. The
+//! stores agree after each call.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::harness::programs::text;
 use crate::harness::{LIMIT, Shop};
 use crate::reconcile::run::{paid, reconcile};
 
-/// Orders that take their stock twice: more than one run repairs unasked.
+/// How many orders take their stock twice: one more than a run repairs by default.
 const MANY: usize = 101;
 
 /// Asks inventory over HTTP to give stock back. Answers the status.
@@ -39,7 +39,7 @@ async fn a_paid_order_whose_stock_is_given_back_is_refunded_in_any_partition() {
             assert_eq!(shop.stock(product).await, 5);
         }
         assert_eq!(shop.order(order).await["reason"], "released");
-        // All five can be sold once more, and none of them twice.
+        // All five pieces can be sold once more.
         paid(&shop, product, 5).await;
         reconcile(&shop, &[]).await.assert_found(0, &[]);
     }
@@ -71,10 +71,10 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     assert_eq!(
         shop.inventory.length(RefundOrder::STREAM).await,
         0,
-        "nobody is refunded"
+        "no order is refunded"
     );
 
-    // Once more, and now each has given back before.
+    // The same again, with orders that have given stock back once before.
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 88);
     reconcile(&shop, &["--apply"])
@@ -84,7 +84,7 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
 }
 
 #[tokio::test]
-async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to() {
+async fn more_than_a_hundred_differences_are_repaired_only_on_request() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let mut orders = Vec::new();
@@ -110,7 +110,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     assert_eq!(
         shop.stock(product).await,
         798,
-        "nothing is repaired unasked"
+        "the run was not told to repair that many"
     );
     let run = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
     assert_eq!(
@@ -125,7 +125,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     assert_eq!(shop.stock(product).await, 899);
 }
 
-/// Makes inventory forget the outcome of all orders, and has it read their events again.
+/// Removes inventory's records of all orders, and has it read their events again.
 async fn take_again(shop: &Shop) {
     let hours = shop
         .inventory

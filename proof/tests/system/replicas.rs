@@ -1,4 +1,4 @@
-//! More than one process of the same kind.
+//! Several processes of one role.
 
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use stack::ports;
@@ -16,7 +16,7 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
     for role in ["inventory consume", "payments consume"] {
         shop.system.start_replica(role, 2).await.unwrap();
     }
-    // Every third order wants more than there ever is.
+    // Every third order asks for more than the whole stock.
     let product = shop.create_product("thing", 100_000).await;
     let scarce = shop.create_product("scarce", 1).await;
     let orders = (0..ORDERS).map(|index| match index % 3 {
@@ -30,9 +30,9 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
     let (paid, refunded) = (count(&orders, "paid"), count(&orders, "refunded"));
     assert_eq!((paid, refunded), (ORDERS / 3 * 2, ORDERS / 3));
     let emitted = shop.payments.length(OrderCompleted::STREAM).await;
-    assert_eq!(emitted, ORDERS as u64, "each is paid once");
+    assert_eq!(emitted, ORDERS as u64, "each order is paid once");
     let refunds = shop.inventory.length(RefundOrder::STREAM).await;
-    assert_eq!(refunds, refunded as u64, "each is rejected once");
+    assert_eq!(refunds, refunded as u64, "each order is rejected once");
     assert_eq!(shop.stock(product).await, 100_000 - paid as u64);
     assert_eq!(shop.movements(product).await, 1 + paid as u64);
     for (store, stream, group) in [
@@ -48,7 +48,7 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
 }
 
 #[tokio::test]
-async fn consumers_that_were_given_no_name_do_not_share_one() {
+async fn consumers_without_a_name_do_not_share_one() {
     let shop = Shop::open().await;
     let port = ports::free().unwrap();
     let address = format!("127.0.0.1:{}", port.number());
@@ -87,14 +87,14 @@ async fn entries_of_a_frozen_consumer_are_taken_over_and_nothing_doubles_when_it
 
     frozen.resume();
     shop.system.wait_ready().await.unwrap();
-    // Whatever it had in hand is done again before it takes up anything new.
+    // A consumer that thaws settles its batch again before it reads a new entry.
     shop.emit(&[completed(product, 1)]).await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 100_000 - EVENTS - 1);
     assert_eq!(shop.movements(product).await, 1 + EVENTS + 1);
 }
 
-/// A freeze may fall between two batches; then it is tried again.
+/// A freeze may fall between two batches. Then the next one is tried.
 async fn freeze_with_work_in_hand(shop: &Shop, process: &Process) {
     let group = || async {
         let group = shop

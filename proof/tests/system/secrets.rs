@@ -1,4 +1,4 @@
-//! Passwords stay where they belong.
+//! No output of a process shows a password.
 
 use stack::credentials::User;
 use stack::redis::Owner;
@@ -30,7 +30,7 @@ async fn no_password_ever_stands_in_the_output_of_a_process() {
     shop.place_order(product, 1).await;
     shop.place_order(product, 1).await;
     shop.assert_quiet().await;
-    // Outages are what is written about most.
+    // During an outage a process logs more about its stores than at any other time.
     for store in [shop.system.inventory_redis(), shop.system.payments_redis()] {
         store.kill();
         assert_ne!(shop.try_order(product, 1).await.status, 201);

@@ -1,4 +1,4 @@
-//! Whatever stands in a setting, people are told what would be right, in the words of `--help`.
+//! A mistake in any setting is answered with what would be right, in the words of `--help`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ use crate::harness::programs::{run, run_with, text};
 
 const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 
-/// How the standard library, and others', would say it.
+/// Words of the standard library and of other crates, which no message may contain.
 const FOREIGN: [&str; 12] = [
     "invalid digit",
     "provided string",
@@ -32,7 +32,7 @@ const FOREIGN: [&str; 12] = [
     "months",
 ];
 
-/// Each setting of a service and what `--help` says about it.
+/// Each setting of a service with its help text.
 async fn settings(service: Owner) -> BTreeMap<String, String> {
     let help = text(&run(service, &["--help"], &[]).await);
     let (_, environment) = help.split_once("Environment").unwrap();
@@ -50,7 +50,7 @@ async fn settings(service: Owner) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Sets everything to the same value, and answers what is said about each.
+/// Sets every setting to the same value. Answers the mistake of each.
 async fn mistakes(service: Owner, value: &OsStr) -> BTreeMap<String, String> {
     let names = settings(service).await.into_keys();
     let env: Vec<(String, OsString)> = names.map(|name| (name, value.to_owned())).collect();
@@ -91,8 +91,8 @@ async fn a_setting_that_is_empty_or_blank_is_not_set() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_in_the_words_of_the_help() {
-    // Whatever these are told, it is a name, a filter or a yes.
+async fn every_mistake_is_answered_in_the_words_of_the_help() {
+    // These settings take any text: a name, a filter, and a switch.
     let texts = ["CONSUMER_NAME", "NO_COLOR", "RUST_LOG"];
     for service in SERVICES {
         let settings = settings(service).await;
@@ -198,7 +198,7 @@ async fn a_process_listens_where_a_name_leads() {
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_had_is_told_in_words() {
+async fn an_address_that_cannot_be_used_is_named_with_the_reason() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (address, said) in [

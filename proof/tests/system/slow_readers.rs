@@ -1,4 +1,5 @@
-//! Crowds of clients that ask and do not read, and services that have the memory of their containers.
+//! Crowds of clients send requests and do not read. Each service has the memory limit of its
+//! container.
 
 use std::time::Duration;
 
@@ -22,32 +23,32 @@ use target::{AT_ONCE, MAX_KEPT, SMALL_BUFFER, Target};
 
 mod target;
 
-/// Nearly as many as a process takes (`MAX_CONNECTIONS`): a few are left to others.
+/// Nearly all connections of a process (`MAX_CONNECTIONS`). A few are left to other clients.
 const CROWD: usize = 4_096 - 64;
-/// Twice as many as there are places for requests (`MAX_REQUESTS`).
+/// Twice as many as the requests that a process works on (`MAX_REQUESTS`).
 const FEW: usize = 1_024;
-/// Nearly as many live streams as a process takes: half of its connections.
+/// Nearly all live streams of a process, which are half of its connections.
 const STREAMS: usize = 2_048 - 16;
-/// Things in the largest page, and letters of the largest name.
+/// Items on the largest page, and letters of the longest name.
 const THINGS: usize = 100;
 const LETTERS: usize = 200;
 /// Movements of each product that an audit reads.
 const AUDITED: usize = 20;
-/// Bytes of half a head, nearly as many as a head may have, and of what follows a request.
+/// Bytes of half a head, which may have 16 KiB, and of what follows a request.
 const HALF_HEAD: usize = 15 * 1024;
 const POURED: usize = 1024 * 1024;
-/// How long a client waits for the other end to take more.
+/// How long a client waits until the service takes more bytes.
 const POUR_PAUSE: Duration = Duration::from_millis(200);
 
-/// Whether an event has arrived, after the head of the answer and its first piece.
+/// Whether an event has arrived, behind the head and the first piece of the answer.
 async fn is_told(stream: &TcpStream) -> bool {
     let mut begin = [0; SMALL_BUFFER as usize];
     let bytes = stream.peek(&mut begin).await.unwrap();
     String::from_utf8_lossy(&begin[..bytes]).contains("event: ")
 }
 
-/// As many products with the longest names as stand on a page, and as many movements of one of them
-/// with the longest notes.
+/// Fills a page with products that have the longest names. One of them has as many movements with
+/// the longest notes.
 async fn fill(shop: &Shop) -> ProductId {
     let name = |number: usize| format!("{number:03}{}", "\u{10384}".repeat(LETTERS - 3));
     let create = |number| {
@@ -169,7 +170,7 @@ async fn payments_stands_a_crowd_that_does_not_read() {
     shop.assert_quiet().await;
 }
 
-/// As much of a body as a service takes, in pieces of one byte, and not its end.
+/// As many bytes of a body as a service takes, in chunks of one byte, without the last chunk.
 fn crumbs() -> String {
     let head = "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     format!(
@@ -190,17 +191,17 @@ async fn inventory_stands_a_crowd_that_sends_crumbs() {
     let answered = join_all(crowd.iter().map(TcpStream::readable));
     timeout(LIMIT, answered)
         .await
-        .expect("not everybody is answered");
+        .expect("not every client is answered");
     serve.assert_well("crumbs", count).await;
 }
 
-/// Sends as much as the other end and the kernel take.
+/// Sends as many bytes as the service and the kernel take.
 async fn pour(stream: &mut TcpStream, text: &[u8]) {
     let _ = timeout(POUR_PAUSE, stream.write_all(text)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn inventory_stands_a_crowd_that_sends_half_a_head_and_one_that_sends_more_than_is_read() {
+async fn inventory_stands_crowds_that_send_half_a_head_or_more_than_is_read() {
     make_room();
     let builder = Shop::builder()
         .env("RUST_LOG", "warn")

@@ -1,5 +1,5 @@
-//! Whatever a request says is acted on or refused: every operation of both documents is asked for more
-//! than it takes, and for less.
+//! Every part of a request is acted on or refused. Every operation of both documents gets
+//! parameters that it does not take, and values that it cannot read.
 
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
@@ -8,7 +8,7 @@ use subjects::{Operation, Subjects, problem};
 
 mod subjects;
 
-/// What only those say who program with the framework, or with the standard library.
+/// Words of the framework and of the standard library, which no answer may contain.
 const FOREIGN: [&str; 8] = [
     "occurred while parsing",
     "failed to parse",
@@ -20,7 +20,7 @@ const FOREIGN: [&str; 8] = [
     "missing field",
 ];
 const TIME: &str = "Fri, 20 Nov 2026 10:00:00 GMT";
-/// Operations of both documents together.
+/// The least number of operations in both documents together.
 const LEAST_OPERATIONS: usize = 20;
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn every_change_honours_a_condition_or_refuses_it() {
             ("if-unmodified-since", TIME, [400, 400]),
         ] {
             let mut request = subjects.ask(operation, "").header(name, value);
-            // Counting has to name a version as well.
+            // Setting the stock always needs a version.
             if operation.path.ends_with("/stock") && name == "if-none-match" {
                 request = request.header("if-match", "*");
             }
@@ -60,7 +60,7 @@ async fn every_change_honours_a_condition_or_refuses_it() {
 }
 
 #[tokio::test]
-async fn no_operation_that_shows_something_shows_it_for_another_version() {
+async fn every_read_honours_a_condition_or_refuses_it() {
     let subjects = Subjects::open().await;
     for operation in subjects
         .operations
@@ -100,7 +100,7 @@ async fn no_operation_takes_a_parameter_that_it_does_not_declare() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
+async fn a_wrong_parameter_is_answered_in_words_of_the_service() {
     let subjects = Subjects::open().await;
     let mut refused = 0;
     for operation in &subjects.operations {
@@ -139,7 +139,7 @@ async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
     assert!(refused >= 100, "{refused}");
 }
 
-/// The operation with values that a parameter of the query may not have.
+/// The operation, with each value that a query parameter may not have.
 fn in_query(subjects: &Subjects, operation: &Operation, name: &str) -> Vec<RequestBuilder> {
     let long = "x".repeat(300);
     let values = [
@@ -160,9 +160,10 @@ fn in_query(subjects: &Subjects, operation: &Operation, name: &str) -> Vec<Reque
         .collect()
 }
 
-/// The operation with values that a header may not have.
+/// The operation, with each value that a header may not have.
 fn in_header(subjects: &Subjects, operation: &Operation, name: &str) -> Vec<RequestBuilder> {
-    // Only what is refused before anything happens may be said to a change.
+    // Only values that are refused before anything happens, because the operation may change
+    // something.
     let values: [&[u8]; 5] = [b"\"", b"a b", b"\xff", b"nonsense \"", b"\"a\" \"b\""];
     let wrong = values.iter().map(|value| {
         let value = HeaderValue::from_bytes(value).unwrap();

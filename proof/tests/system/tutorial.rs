@@ -1,5 +1,5 @@
-//! Clients of the tutorial that this system grew out of: what they send is taken, and what they
-//! read is there.
+//! Clients of the tutorial behind this system: the services accept what they send, and answer what
+//! they read.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use shared::contract::id::OrderId;
 
 use crate::harness::{Answer, Shop};
 
-/// Where the pages of the tutorial come from.
+/// The origin of the tutorial's pages.
 const PAGES: &str = "http://localhost:3000";
 
-/// What a page reads of something.
+/// The fields that a page reads.
 fn pick(body: &Value, fields: &[&str]) -> Value {
     fields.iter().map(|field| body[field].clone()).collect()
 }
@@ -26,7 +26,7 @@ async fn order(shop: &Shop, order: Value) -> Value {
 }
 
 #[tokio::test]
-async fn products_are_made_from_numbers_or_from_what_a_form_sends() {
+async fn products_are_made_from_numbers_or_from_the_texts_of_a_form() {
     let shop = Shop::open().await;
     for (price, quantity) in [
         (json!(19.9), json!(10)),
@@ -48,7 +48,7 @@ async fn products_are_made_from_numbers_or_from_what_a_form_sends() {
 }
 
 #[tokio::test]
-async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
+async fn the_list_of_products_is_an_array_with_the_fields_of_a_table() {
     let shop = Shop::open().await;
     let get = || shop.to_inventory(Method::GET, "/products");
     assert_eq!(Answer::to(get()).await.expect(200).json(), json!([]));
@@ -69,7 +69,7 @@ async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
         rows,
         [json!(["Keyboard", 35.0, 3]), json!(["Mouse", 20.0, 5])]
     );
-    // A row has a button that deletes it.
+    // Each row has a button that deletes its product.
     for row in listed {
         let path = format!("/products/{}", row["id"].as_str().unwrap());
         let answer = Answer::to(shop.to_inventory(Method::DELETE, &path)).await;
@@ -111,7 +111,7 @@ async fn orders_name_their_product_as_the_page_or_as_the_service_does() {
 }
 
 #[tokio::test]
-async fn pages_of_an_origin_that_is_let_in_may_call_both_services() {
+async fn pages_of_an_allowed_origin_may_call_both_services() {
     let shop = Shop::start(Shop::builder().env("CORS_ORIGINS", PAGES)).await;
     let product = create(&shop, json!({"name": "Mouse", "price": 20, "quantity": 10})).await;
     let id = product["id"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Stores of other builds: no process compares them, writes to them or goes on with them.
+//! Stores of other builds: no process compares them, writes to them, or goes on with them.
 
 use stack::role::Role;
 use stack::wait::eventually;
@@ -6,14 +6,14 @@ use stack::wait::eventually;
 use crate::harness::programs::text;
 use crate::harness::{Shop, Store};
 
-/// What `reconcile --since 2h` ends with, and what it says.
+/// The status and the output of `reconcile --since 2h`.
 async fn reconcile(shop: &Shop) -> (i32, String) {
     let args = ["reconcile", "--json", "--since", "2h"];
     let output = shop.run(Role::PaymentsServe, &args).await;
     (output.status.code().unwrap(), text(&output))
 }
 
-/// Gives a store the identity that a build with this layout writes. Answers the one it had.
+/// Gives a store the identity of a build with this layout. Answers the identity from before.
 async fn set_layout(store: &Store, service: &str, layout: u32) -> String {
     let identity = store.ask("GET", &["identity"]).await.text().unwrap();
     let words: Vec<&str> = identity.split(' ').collect();
@@ -57,18 +57,18 @@ async fn a_store_of_an_older_build_is_not_read_and_its_processes_end() {
     }
     shop.system.wait_ready().await.unwrap();
     assert_eq!(shop.order(id).await["status"], "paid");
-    assert_eq!(shop.stock(product).await, 99, "its stock was taken once");
+    assert_eq!(shop.stock(product).await, 99, "the stock was taken once");
     assert_eq!(reconcile(&shop).await.0, 0);
 }
 
 #[tokio::test]
-async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
+async fn a_process_does_not_write_to_a_store_of_a_newer_build_and_ends() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 100).await;
     set_layout(&shop.payments, "payments", 999).await;
     let newer = shop.payments.ask("GET", &["identity"]).await;
 
-    // A process that was at work stops writing at once, and says that it is not ready.
+    // A running process stops writing at once, and is not ready.
     let refused = shop.try_order(product, 1).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     shop.wait_readiness("payments serve", 503).await;
@@ -88,7 +88,7 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
         said.contains("this store has layout 999, and this build knows layouts up to"),
         "{said}"
     );
-    // One that starts ends with the same sentence.
+    // A process that starts ends with the same sentence.
     shop.system.process("payments serve").kill();
     let ended = shop.run(Role::PaymentsServe, &["serve"]).await;
     let said = text(&ended);
@@ -135,12 +135,12 @@ async fn a_comparison_with_a_store_that_is_not_its_own_is_refused() {
 }
 
 #[tokio::test]
-async fn that_a_store_keeps_no_file_is_said_once_however_often_it_is_tried() {
+async fn a_store_without_a_file_is_reported_once_for_all_tries() {
     let shop = Shop::start(Shop::builder().without("payments serve")).await;
     shop.payments
         .ask("CONFIG", &["SET", "appendonly", "no"])
         .await;
-    // Its data is lost, so it is tried again and again.
+    // The store has lost its data, so the process tries again and again.
     shop.payments.ask("DEL", &["identity"]).await;
     let (_process, lines) = shop.start_overheard(Role::PaymentsServe, &[]);
     let tried = || async {

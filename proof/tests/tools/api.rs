@@ -1,4 +1,4 @@
-//! The HTTP APIs, asked by programs that know nothing but their documents.
+//! Programs that know only the documents call the HTTP APIs.
 
 use serde_json::{Value, json};
 use stack::client::client;
@@ -9,11 +9,11 @@ use tokio::process::Command;
 use crate::browser::LIMIT;
 use crate::program::{installed, run};
 
-/// More than all orders of a run take together.
+/// More pieces than all orders of a run take.
 const PLENTY: u32 = 1_000_000_000;
 
-/// A disk that is busy for two seconds makes an answer 503, as promised; nobody wants to hear of that
-/// here, so that nothing waits for the disk.
+/// If the disk is busy for two seconds, an answer is 503, as promised. These tests are not about
+/// the disk, so the stores do not wait for it.
 async fn system() -> System {
     let system = System::builder()
         .env("COMPLETION_DELAY", "1s")
@@ -21,7 +21,7 @@ async fn system() -> System {
     system.start().await.unwrap()
 }
 
-/// The id of a product that never runs out.
+/// The id of a product that is never sold out.
 async fn product(system: &System) -> String {
     let client = client(LIMIT).unwrap();
     let body = json!({"name": "Espresso beans 1 kg", "price": 0.01, "quantity": PLENTY});
@@ -47,7 +47,7 @@ async fn no_request_of_schemathesis_finds_an_answer_that_the_document_does_not_p
             .env("SCHEMATHESIS_HOOKS", tools.join("schemathesis_hooks.py"))
             .env("PRODUCT_ID", &product)
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            // It leaves notes where it runs.
+            // Schemathesis writes files into its working folder.
             .current_dir(installed(""));
         run(command).await;
     }

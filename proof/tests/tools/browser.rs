@@ -1,4 +1,4 @@
-//! A headless Chromium, spoken to in `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
+//! A headless Chromium, driven through `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use tokio::process::{Child, Command};
 
 use crate::program::on_path;
 
-/// How long a page, and a browser that starts, may take on a busy machine.
+/// How long a page, or the start of a browser, may take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
-/// Nothing but this machine is found, whatever a page asks for, and nothing is asked by itself.
+/// The browser resolves no host but this machine, and sends no request of its own.
 const ARGUMENTS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -32,7 +32,7 @@ const ARGUMENTS: [&str; 9] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-/// One browser with one page, gone with all it wrote when this value is.
+/// One browser with one page. When it is dropped, the browser ends and its files are removed.
 pub(crate) struct Browser {
     client: Client,
     session: String,
@@ -41,7 +41,7 @@ pub(crate) struct Browser {
     _data: TempDir,
 }
 
-/// The driver and, in its process group, the browser it starts.
+/// The driver, and the browser in its process group.
 struct Driver(Child);
 
 impl Drop for Driver {
@@ -99,7 +99,7 @@ impl Browser {
         self.call(Method::POST, "/execute/sync", &script).await
     }
 
-    /// Every address the browser sent a request to.
+    /// The address of each request that the browser sent.
     pub(crate) async fn requested(&self) -> Vec<String> {
         let log = self
             .call(Method::POST, "/se/log", &json!({"type": "performance"}))

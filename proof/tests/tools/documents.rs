@@ -1,4 +1,4 @@
-//! The documents in the tree, read by the validators of their standards.
+//! The validators of their standards read the documents in the tree.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::program::{installed, on_path, run};
 
-/// Parses each file and ends with an error where the official parser finds one.
+/// Parses each file, and ends with an error if the official parser finds a mistake.
 const PARSE_ASYNCAPI: &str = r#"
 const { readFileSync } = require("node:fs");
 const { Parser, DiagnosticSeverity } = require("@asyncapi/parser");

@@ -1,11 +1,11 @@
-//! The explorer at `/docs`, in a real browser that reaches nothing but this machine.
+//! The explorer at `/docs`, in a real browser that reaches only this machine.
 
 use stack::system::System;
 use stack::wait::eventually;
 
 use crate::browser::Browser;
 
-/// The explorer is made of components, each with a tree of its own that no selector enters.
+/// The explorer consists of components. Each has a tree of its own that no selector enters.
 const FIND: &str = "
 const find = (root, selector) => {
   for (const element of root.querySelectorAll('*')) {
@@ -18,7 +18,7 @@ const found = find(document, arguments[0]);
 ";
 
 impl Browser {
-    /// The text of the first element that matches; empty while there is none.
+    /// The text of the first element that matches; empty if no element matches.
     async fn text(&self, selector: &str) -> String {
         let script = format!("{FIND} return found ? found.innerText : '';");
         self.execute(&script, &[selector])

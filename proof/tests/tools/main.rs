@@ -1,5 +1,5 @@
-//! The system in the eyes of other people's programs. They are brought by `tools/install`, so only
-//! `just tools` runs this (`cargo test --test tools`), and what is missing is an error.
+//! Third-party programs use the system. `tools/install` installs them, so only `just tools` (`cargo
+//! test --test tools`) runs these tests. A missing program is an error.
 
 #![expect(
     clippy::unwrap_used,

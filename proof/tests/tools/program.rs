@@ -1,4 +1,4 @@
-//! Programs of other people.
+//! Third-party programs.
 
 use std::env;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use stack::project;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The slowest of them takes less than a minute.
+/// The slowest program takes less than a minute.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// A program or folder that `tools/install` brings.
+/// A program or folder that `tools/install` has installed.
 pub(crate) fn installed(path: &str) -> PathBuf {
     let program = project::data_dir().join("tools").join(path);
     assert!(
@@ -23,7 +23,7 @@ pub(crate) fn installed(path: &str) -> PathBuf {
     program
 }
 
-/// A program that the system has, by one of its names.
+/// A program of the machine, by one of its names.
 pub(crate) fn on_path(names: &[&str]) -> PathBuf {
     let folders: Vec<PathBuf> =
         env::split_paths(&project::variable("PATH").unwrap_or_default()).collect();
@@ -34,12 +34,12 @@ pub(crate) fn on_path(names: &[&str]) -> PathBuf {
     found.unwrap_or_else(|| panic!("{} is missing: install the package of that name", names[0]))
 }
 
-/// Runs a program that must end well; what it says is shown when it does not.
+/// Runs a program, which must succeed. The output appears if it fails.
 pub(crate) async fn run(mut command: Command) {
     let child = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = timeout(LIMIT, child)
         .await
-        .expect("it ends in time")
+        .expect("the program ends in time")
         .unwrap();
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(

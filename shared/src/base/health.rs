@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 mod verbose;
 
-pub(crate) use crate::base::health::verbose::Look;
+pub(crate) use crate::base::health::verbose::FigureFuture;
 pub use crate::base::health::verbose::Note;
 
 use futures_util::future::join_all;

@@ -90,7 +90,7 @@ mod tests {
         watches.wake_all();
         b_changed.await;
         drop(a);
-        assert_eq!(watches.lock().len(), 2, "somebody else still waits for a");
+        assert_eq!(watches.lock().len(), 2, "another watcher still waits for a");
         drop((second, b));
         assert!(watches.lock().is_empty());
     }

@@ -176,3 +176,6 @@ impl From<fred::error::Error> for RedisError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

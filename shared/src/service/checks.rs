@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use tokio::sync::Mutex;
 
-use crate::base::health::{Check, Look, NOT_OPEN, Note, Opened, Probe};
+use crate::base::health::{Check, FigureFuture, NOT_OPEN, Note, Opened, Probe};
 use crate::contract::event::Event;
 use crate::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
 use crate::store::Store;
@@ -76,7 +76,7 @@ pub(crate) fn stream_store(redis: Redis, membership: Membership, opened: Opened)
 
 /// Notes the number of dead letters in a store, and the age of the oldest.
 pub(crate) fn dead_letters(store: Store) -> Note {
-    let look = move || -> Look {
+    let look = move || -> FigureFuture {
         let store = store.clone();
         Box::pin(async move {
             let dead = Dead::of(&store).await.map_err(|error| error.to_string())?;
@@ -93,7 +93,7 @@ pub(crate) fn dead_letters(store: Store) -> Note {
 /// has not read yet.
 pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
     let (redis, partitions) = (Redis::worker(&settings.stream_store), store.partitions());
-    let look = move || -> Look {
+    let look = move || -> FigureFuture {
         let redis = redis.clone();
         Box::pin(async move {
             let redis = &redis;

@@ -16,6 +16,7 @@ use crate::base::line_writer::{LineWriter, Rule};
 use crate::base::shutdown::{self, Shutdown};
 use crate::base::telemetry;
 use crate::service::process::VERSION;
+use crate::service::settings::stores::StoreSettings;
 use crate::service::settings::{ServiceConfiguration, ServiceSettings};
 use crate::store::Store;
 use crate::stream::dead_letter::{self, Dead};
@@ -96,6 +97,20 @@ pub enum Threads {
     /// Half as many threads as cores. Four processes and two Redis servers commonly share a
     /// machine, and fewer threads then do more work.
     HalfTheCores,
+}
+
+impl Process {
+    /// Where the process answers probes.
+    pub fn address<'a>(
+        self,
+        common: &'a ServiceSettings,
+        stores: &'a StoreSettings,
+    ) -> &'a Address {
+        match self {
+            Self::Serve => &common.http_addr,
+            Self::Consume => &stores.consumer_http_addr,
+        }
+    }
 }
 
 impl Verb {

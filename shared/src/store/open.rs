@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::base::backoff::Backoff;
 use crate::base::shutdown::{Shutdown, sleep_unless};
-use crate::redis::{Code, Command, Redis, RedisError};
+use crate::redis::{Code, Command, RedisError};
 use crate::store::function::IDENTITY;
 use crate::store::open::identity::PartitionState;
 use crate::store::open::server::Keeping;
@@ -19,19 +19,10 @@ mod error;
 mod identity;
 mod migration;
 mod server;
+mod witness;
 
 pub use crate::store::open::error::OpenError;
-
-/// The stream that this service reads. It shows whether this service's store once had data.
-#[derive(Clone)]
-pub struct Witness {
-    /// A client of the other service's store.
-    pub redis: Redis,
-    /// The key of the stream without a partition tag.
-    pub stream: &'static str,
-    /// The group that this service makes there once it has opened its store.
-    pub group: &'static str,
-}
+pub use crate::store::open::witness::Witness;
 
 /// What was logged already, because each fact is logged once and not at every attempt to open.
 #[derive(Default)]
@@ -171,7 +162,7 @@ impl Store {
         let mut known = None;
         for partition in self.partitions().all() {
             let stream = partition.key(witness.stream);
-            if is_known(witness, &stream).await? {
+            if witness.knows_service(&stream).await? {
                 known = Some(stream);
             }
         }
@@ -206,20 +197,5 @@ fn never_loads(error: RedisError) -> OpenError {
     error.into()
 }
 
-/// Whether a stream ever had an entry, or has the group.
-async fn is_known(witness: &Witness, stream: &str) -> Result<bool, RedisError> {
-    let xinfo = |about: &'static str| Command::new("XINFO").arg(about).key(stream);
-    let info = match witness.redis.run(xinfo("STREAM")).await {
-        Err(error) if error.is(Code::NoSuchKey) => return Ok(false),
-        info => info?,
-    };
-    if info.field("entries-added")?.unsigned()? > 0 {
-        return Ok(true);
-    }
-    for group in witness.redis.run(xinfo("GROUPS")).await?.list()? {
-        if group.field("name")?.text()? == witness.group {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
+#[cfg(test)]
+mod tests;

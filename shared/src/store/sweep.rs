@@ -63,14 +63,14 @@ pub struct Sweep {
 /// Tells whether the clock of a store advances as time passes, from one look to the next.
 #[derive(Default)]
 pub struct ClockWatch {
-    looks: Mutex<HashMap<Partition, Look>>,
+    looks: Mutex<HashMap<Partition, ClockReading>>,
 }
 
 impl ClockWatch {
     /// Whether the clock has advanced since the previous look as time passed, to within
     /// [`MAX_STEP`]. False at the first look.
     pub fn is_steady(&self, partition: Partition, clock: Timestamp) -> bool {
-        let look = Look {
+        let look = ClockReading {
             at: Instant::now(),
             clock,
             newest: clock,
@@ -85,16 +85,16 @@ impl ClockWatch {
 /// What is remembered between two looks at a store.
 #[derive(Debug, Default)]
 struct Memory {
-    before: Option<Look>,
+    before: Option<ClockReading>,
     /// Nothing is removed before this instant.
     distrusted_until: Option<Instant>,
     /// The doubt that the last look logged; each doubt is logged once.
     told: Option<Doubt>,
 }
 
-/// One look at a store.
+/// What one look at a store found: its clock, and its newest record.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct ClockReading {
     at: Instant,
     clock: Timestamp,
     /// The time of the newest record in the store.
@@ -128,7 +128,7 @@ impl Sweep {
         clock: Timestamp,
         newest: Timestamp,
     ) -> Option<Timestamp> {
-        let look = Look {
+        let look = ClockReading {
             at: Instant::now(),
             clock,
             newest,
@@ -145,7 +145,13 @@ impl Sweep {
         verdict.ok().flatten()
     }
 
-    fn tell(&self, partition: Partition, doubt: Doubt, before: Option<Look>, look: Look) {
+    fn tell(
+        &self,
+        partition: Partition,
+        doubt: Doubt,
+        before: Option<ClockReading>,
+        look: ClockReading,
+    ) {
         let (what, now, newest, partition) =
             (self.what, look.clock, look.newest, partition.index());
         match doubt {
@@ -173,7 +179,7 @@ impl Sweep {
 impl Memory {
     /// Judges the new look against the previous one. The new look replaces the previous one once
     /// `pause` has passed, or after a jump.
-    fn judge(&mut self, look: Look, pause: Duration) -> Result<Option<Timestamp>, Doubt> {
+    fn judge(&mut self, look: ClockReading, pause: Duration) -> Result<Option<Timestamp>, Doubt> {
         let before = self.before;
         if before.is_none_or(|before| look.passed_since(before) >= pause) {
             self.before = Some(look);
@@ -199,7 +205,7 @@ impl Memory {
     }
 }
 
-impl Look {
+impl ClockReading {
     /// The time from which ages are counted back, as far as this look tells.
     fn reference(self) -> Timestamp {
         self.clock.min(self.newest)

@@ -42,8 +42,8 @@ pub(crate) struct Checkpoint {
     incarnation: Option<String>,
 }
 
-/// What a look at both stores found.
-pub(crate) struct Look {
+/// Both stores, as one look found them.
+pub(crate) struct BothStores {
     /// The checkpoint that the own store has recorded.
     pub(crate) recorded: Recorded,
     /// The stream.
@@ -105,7 +105,7 @@ impl Checkpoint {
     }
 
     /// Asks both stores how far the stream was acted on, and whether they agree.
-    pub(crate) async fn look(&mut self) -> Result<Look, RedisError> {
+    pub(crate) async fn look(&mut self) -> Result<BothStores, RedisError> {
         // The checkpoint has to be of the incarnation that this look answers. So it is read before
         // the incarnation, and once more if the incarnation is new.
         let mut recorded = self.read().await?;
@@ -128,7 +128,7 @@ impl Checkpoint {
         let agreement = compare(&stream, &self.stream_store, name, recorded).await?;
         let was_replayed = self.incarnation.as_ref() == Some(&incarnation)
             || incarnation::is_recorded(&self.store, self.partition, &incarnation).await?;
-        Ok(Look {
+        Ok(BothStores {
             recorded,
             stream,
             incarnation,
@@ -162,7 +162,7 @@ impl Checkpoint {
     }
 
     /// Takes the checkpoint back to the end of a stream that has lost its last entries.
-    pub(crate) async fn take_back(&mut self, look: &Look) -> Result<(), RedisError> {
+    pub(crate) async fn take_back(&mut self, look: &BothStores) -> Result<(), RedisError> {
         let to = Recorded::at(look.stream.delivered, &look.stream);
         self.move_to(to, &look.incarnation, Move::Back).await?;
         self.remembered = to.id;
@@ -172,7 +172,7 @@ impl Checkpoint {
     /// Moves the checkpoint to the last entry that the group was given, after a look that found
     /// nothing forgotten. The checkpoint also says which of these entries is the oldest pending
     /// one.
-    pub(crate) async fn catch_up(&mut self, look: &Look) -> Result<(), RedisError> {
+    pub(crate) async fn catch_up(&mut self, look: &BothStores) -> Result<(), RedisError> {
         self.incarnation = Some(look.incarnation.clone());
         if look.stream.delivered > self.remembered {
             let to = Recorded::at(look.stream.delivered, &look.stream);

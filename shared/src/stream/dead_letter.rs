@@ -1,4 +1,4 @@
-//! Dead letters: entries that are set aside, so that the entries after them flow.
+//! Dead letters: entries that are parked, so that the entries after them flow.
 //!
 //! The consumer's own store keeps them, oldest first. A dead letter has the fields of its entry as
 //! they came, and what is known about the failure. It is written with plain commands and not by a
@@ -50,7 +50,7 @@ pub(crate) struct DeadLetters<'a> {
 /// The stream of dead letters.
 pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 /// Hash from the name of an entry to the id of its dead letter, so that an entry that is delivered
-/// again is not set aside again. The name is the id of the entry and a digest of its fields,
+/// again is not parked again. The name is the id of the entry and a digest of its fields,
 /// because a stream that lost its tail may give the same id to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Pause between two lines of the log that say how many dead letters there are.
@@ -70,7 +70,7 @@ impl Bounds {
 }
 
 impl DeadLetters<'_> {
-    /// Sets entries aside. The caller acknowledges them afterwards, so their dead letters have to be
+    /// Parks entries. The caller acknowledges them afterwards, so their dead letters have to be
     /// in the store, and no failover may take them back.
     ///
     /// The name of a dead letter is written even if the replicas do not confirm the dead letter in
@@ -169,7 +169,7 @@ impl DeadLetters<'_> {
     }
 }
 
-/// Logs one line for all entries, because hundreds of them may be set aside together.
+/// Logs one line for all entries, because hundreds of them may be parked together.
 fn log_parked(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
     let mut reasons: Vec<&str> = news.iter().map(|(_, parking, _)| parking.reason).collect();
     reasons.sort_unstable();

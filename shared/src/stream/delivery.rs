@@ -39,11 +39,11 @@ pub enum Settlement {
     /// The handler failed, and another attempt may succeed: hand the entry over again, alone, after
     /// a pause.
     Retry(String),
-    /// No attempt will ever succeed: set the entry aside for a person.
+    /// No attempt will ever succeed: park the entry for a person.
     Park(Parking),
 }
 
-/// Why an entry is set aside.
+/// Why an entry is parked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parking {
     /// The kind of failure, as one word.

@@ -242,7 +242,7 @@ mod tests {
             sequence: 3,
         };
         assert_eq!(first_kept(jumped, settled, now, REPLAY_WINDOW), settled);
-        // A longer retention is kept to, whatever that takes.
+        // A longer retention keeps more entries.
         let first = EntryId::first_of(now.as_millis() - DAY_MS);
         assert_eq!(first_kept(jumped, settled, now, day), first);
     }

@@ -1,4 +1,4 @@
-//! From a delivery to its end: decode, act, set aside what cannot be acted on, acknowledge.
+//! From a delivery to its end: decode, act, park entries that cannot be acted on, acknowledge.
 //!
 //! The acknowledgement comes last. A crash anywhere before it makes Redis deliver the entry again,
 //! and acting on it a second time changes nothing.

@@ -1,4 +1,4 @@
-//! The checkpoint of a store: up to where it has acted on a stream.
+//! The checkpoint of a store: how far it has acted on a stream.
 
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
@@ -9,7 +9,7 @@ use crate::script::{PARK, Script};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// Calls the function as a consumer does.
+/// Calls `move_checkpoint` as a consumer does.
 async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
     let incarnation = stores.incarnation().await;
     call_for(stores, &incarnation, known, to, "forward").await
@@ -34,7 +34,7 @@ async fn call_for(
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
-/// The checkpoint, as the own store has recorded it.
+/// The checkpoint that the own store has recorded.
 pub(crate) async fn checkpoint(stores: &Stores) -> Option<String> {
     let get = Command::new("HGET").key("checkpoint").arg(STREAM);
     stores.operate(get).await.text().ok()
@@ -107,7 +107,7 @@ async fn a_checkpoint_that_has_gone_back_is_not_moved() {
     assert_eq!(checkpoint(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
 }
 
-/// What was seen before a restart does not tell what the store remembers after it.
+/// What a consumer knew before a restart says nothing about what the store remembers after it.
 #[tokio::test]
 async fn a_checkpoint_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;
@@ -126,7 +126,7 @@ async fn a_checkpoint_is_not_moved_in_another_incarnation() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_is_taken_back_keeps_what_was_still_under_way() {
+async fn a_checkpoint_that_is_taken_back_keeps_its_oldest_pending_entry() {
     let stores = Stores::start().await;
     identify(&stores).await;
     let set = Command::new("HSET").args(["checkpoint", STREAM, "9-0 9 3-0 8-0 7-0"]);
@@ -148,7 +148,7 @@ async fn a_checkpoint_that_is_taken_back_keeps_what_was_still_under_way() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_checkpoint_is_left_alone() {
+async fn a_value_that_is_no_checkpoint_is_left_alone() {
     let stores = Stores::start().await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
@@ -176,7 +176,7 @@ async fn what_cannot_be_a_checkpoint_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_store_without_room_still_remembers_how_far_it_is() {
+async fn a_full_store_still_moves_its_checkpoint() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "1-0").await.unwrap(), 1);
@@ -187,7 +187,7 @@ async fn a_store_without_room_still_remembers_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn entries_that_are_set_aside_move_the_checkpoint_too() {
+async fn parked_entries_move_the_checkpoint_too() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([PARK; 3]).await;
@@ -196,7 +196,7 @@ async fn entries_that_are_set_aside_move_the_checkpoint_too() {
     wait_checkpoint(&stores, &ids[2]).await;
 }
 
-/// Waits until the checkpoint is there.
+/// Waits until the checkpoint stands at this entry.
 pub(crate) async fn wait_checkpoint(stores: &Stores, id: &str) {
     eventually("the checkpoint to be there", async || {
         checkpoint(stores)

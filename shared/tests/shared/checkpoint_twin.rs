@@ -1,5 +1,5 @@
-//! The function `move_checkpoint` against its statement in Rust, on random histories. It does all that it
-//! has to, or nothing.
+//! Random histories compare the function `move_checkpoint` with its twin in Rust. A call makes all
+//! of its changes, or none.
 
 mod model;
 
@@ -95,7 +95,8 @@ fn subject() -> Subject {
         in_this_incarnation: true,
         back: false,
     };
-    // How much older an entry has to be; and the count, which may have more digits than Lua knows.
+    // `numbers` is the distance in time. `passed_on` is the count: Lua passes it on as text,
+    // because it may have more digits than a number of Lua.
     let invocation = request.invocation(partition());
     Subject {
         invocation,

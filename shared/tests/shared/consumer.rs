@@ -1,5 +1,5 @@
-//! The way of an entry through the consumer: handed over in bounded batches, settled, acknowledged
-//! last.
+//! What a consumer does with an entry: it hands it over in a bounded batch, settles it, and
+//! acknowledges it last.
 
 use std::iter::repeat_n;
 
@@ -28,7 +28,7 @@ async fn entries_are_handed_over_once_in_batches_of_bounded_size() {
 }
 
 #[tokio::test]
-async fn a_hopeless_entry_is_set_aside_with_its_fields_and_the_others_flow() {
+async fn a_hopeless_entry_is_parked_with_its_fields_and_the_others_flow() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE, PARK, DONE]).await;
@@ -56,7 +56,7 @@ async fn a_hopeless_entry_is_set_aside_with_its_fields_and_the_others_flow() {
 }
 
 #[tokio::test]
-async fn an_entry_that_is_no_event_is_set_aside_byte_for_byte() {
+async fn an_entry_that_is_no_event_is_parked_byte_for_byte() {
     let stores = Stores::start().await;
     let script = Script::default();
     let many: Vec<u8> = (0..=255).collect();
@@ -108,7 +108,7 @@ async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
     stores.emit([RETRY_TWICE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(RETRY_TWICE), [3]);
-    // Acknowledged entries are delivered again: at least once, never less.
+    // The new group delivers acknowledged entries once more: at least one delivery for each entry.
     assert!(script.times(DONE).iter().all(|times| *times >= 1));
 }
 

@@ -1,4 +1,4 @@
-//! Which dead letters leave the store, and which must not leave it.
+//! Which dead letters leave the store, and which stay.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::script::Script;
 
 const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(31 * 24);
-/// Bytes of a dead letter that an older build kept whole.
+/// Bytes of a dead letter of an older build, which kept the whole entry.
 const LARGE: usize = 2_000_000;
-/// Too many of them for one answer on a connection.
+/// This many of them are too large for one answer on a connection.
 const LARGE_COUNT: usize = 36;
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn the_bytes_of_dead_letters_are_bounded_where_the_oldest_are_small_and_th
 }
 
 #[tokio::test]
-async fn entries_are_set_aside_and_acknowledged_although_no_dead_letter_can_leave() {
+async fn entries_are_parked_and_acknowledged_although_no_dead_letter_can_leave() {
     let mut stores = Stores::start().await;
     Log::start();
     stores.bounds = Bounds {
@@ -231,7 +231,8 @@ async fn a_name_that_stays_is_looked_for_once() {
         stores.operate(remove).await;
     };
     let caretaker = Caretaker::new(Bounds::SHIPPED, HOUR);
-    // One from the middle, then the oldest one: names older than all dead letters go.
+    // First one from the middle, then the oldest. Names that are older than all dead letters are
+    // removed.
     for (number, scans, kept) in [(4, 1, 10), (0, 2, 9)] {
         remove(number).await;
         for _ in 0..3 {
@@ -244,7 +245,7 @@ async fn a_name_that_stays_is_looked_for_once() {
     }
 }
 
-/// Adds a dead letter of a build that kept the whole entry, and no digest.
+/// Adds a dead letter of an older build, which kept the whole entry and no digest.
 async fn add(stores: &Stores, value: &str) -> String {
     let known = "dl_reason r dl_error e dl_stream s dl_entry_id 7-0 dl_group g dl_consumer c";
     let add = Command::new("XADD")
@@ -255,7 +256,7 @@ async fn add(stores: &Stores, value: &str) -> String {
     stores.operate(add).await.text().unwrap()
 }
 
-/// Changes what the owner of the own store may do.
+/// Changes the permissions of the service in its own store.
 async fn grant(stores: &Stores, rule: &'static str) {
     let grant = Command::new("ACL").args(["SETUSER", "inventory", rule]);
     stores.operate(grant).await;

@@ -1,4 +1,4 @@
-//! No dead letter is lost or doubled with a failover, and a broken partition holds up no other one.
+//! A failover loses no dead letter and adds none, and a broken partition does not stop the others.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -15,9 +15,10 @@ use crate::harness::{Stores, calls, entries, url};
 use crate::replicas::{ACKS, Replica};
 use crate::script::Script;
 
-/// A failover that takes a dead letter may leave its name, which was written to the new primary.
+/// A failover may take a dead letter and leave its name, if the name was written to the new
+/// primary.
 #[tokio::test]
-async fn an_entry_whose_dead_letter_is_gone_is_set_aside_again() {
+async fn an_entry_whose_dead_letter_is_gone_is_parked_again() {
     let stores = Stores::start().await;
     flood(&stores, 3).await;
     let running = stores.consume("one", &Script::default());
@@ -42,7 +43,7 @@ async fn an_entry_whose_dead_letter_is_gone_is_set_aside_again() {
 }
 
 #[tokio::test]
-async fn an_entry_is_set_aside_once_and_acknowledged_once_replicas_have_its_dead_letter() {
+async fn an_entry_is_parked_once_and_acknowledged_when_replicas_have_its_dead_letter() {
     const COUNT: usize = 3;
     let stores = Stores::start().await;
     let replica = Replica::of(&stores.own).await;
@@ -71,7 +72,7 @@ async fn an_entry_is_set_aside_once_and_acknowledged_once_replicas_have_its_dead
 }
 
 #[tokio::test]
-async fn a_partition_that_fails_holds_up_the_dead_letters_of_no_other() {
+async fn a_partition_that_fails_does_not_stop_the_dead_letters_of_others() {
     let stores = Stores::start().await;
     Log::start();
     let store = stores.own_store_of(Partitions::new(NonZeroU16::new(4).unwrap()));

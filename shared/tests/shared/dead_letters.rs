@@ -1,4 +1,5 @@
-//! Many dead letters: they are set aside together, and the store keeps a bounded number of them.
+//! Many dead letters: the consumer parks entries in batches, and the store keeps a bounded number
+//! of them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -20,12 +21,11 @@ use crate::harness::{STREAM, Stores, calls, entries, field};
 use crate::opening::witness;
 use crate::script::{DONE, Script};
 
-/// How many unreadable entries a flood has.
+/// Unreadable entries of a flood.
 const FLOOD: usize = 20_000;
 
 #[tokio::test]
-async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_behind_it_is_settled()
- {
+async fn a_flood_of_unreadable_entries_is_parked_in_batches_and_the_good_one_is_settled() {
     let stores = Stores::start().await;
     let script = Script::default();
     flood(&stores, FLOOD).await;
@@ -38,8 +38,8 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
         FLOOD as u64
     );
     assert_eq!(names(&stores).await, FLOOD);
-    // On any machine the time goes into asking a store and waiting. A read has up to 100 entries, other
-    // commands up to 500. While the last entries are settled, reads wait in vain.
+    // A flood is fast because it takes few calls, on any machine. A read has up to 100 entries,
+    // other commands up to 500. While the last entries are settled, some reads find nothing.
     let flood = FLOOD as u64;
     for (command, most) in [
         ("xreadgroup", flood / 100 + 30),
@@ -53,12 +53,12 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
             calls(&stores.emitter, command),
         );
         let calls = own.await + other.await;
-        assert!(calls <= most, "{calls} calls of {command}, not {most}");
+        assert!(calls <= most, "{calls} calls of {command}, at most {most}");
     }
 }
 
 #[tokio::test]
-async fn entries_that_are_delivered_again_are_not_set_aside_again() {
+async fn entries_that_are_delivered_again_are_not_parked_again() {
     let stores = Stores::start().await;
     let script = Script::default();
     flood(&stores, 700).await;
@@ -131,9 +131,9 @@ async fn dead_letters_are_bounded_in_bytes_too() {
     assert!((1..60).contains(&names(&stores).await));
 }
 
-/// Without it the name of a dead letter that a person takes out of the store would stay for ever.
+/// If a person takes a dead letter out of the store, its name goes too.
 #[tokio::test]
-async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_forgotten() {
+async fn dead_letters_are_logged_again_and_names_without_a_letter_are_forgotten() {
     const LETTERS: usize = 7;
     let log = Log::start();
     let stores = Stores::start().await;
@@ -170,7 +170,7 @@ async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_for
     served.unwrap();
 }
 
-/// The log of this process, which takes the dead letters that leave the stores.
+/// The log of this process: dead letters that leave a store are written to it.
 pub(crate) struct Log(NamedTempFile);
 
 impl Log {
@@ -190,7 +190,7 @@ impl Log {
         std::fs::read_to_string(self.0.path()).unwrap()
     }
 
-    /// The fields of all dead letters in the log.
+    /// The fields of each dead letter in the log.
     pub(crate) fn letters(&self) -> Vec<String> {
         let mut letters: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
         for line in self.text().lines() {
@@ -210,7 +210,7 @@ impl Log {
     }
 }
 
-/// The settings of a process that answers probes on any port.
+/// The settings of a process that answers probes on a free port.
 fn common() -> ServiceSettings {
     let defaults = Defaults {
         service: "test",
@@ -246,7 +246,7 @@ pub(crate) async fn letters(stores: &Stores) -> Vec<Entry> {
     entries(&stores.operator, "dead_letters").await
 }
 
-/// How many entries are known to be set aside.
+/// The number of names of dead letters.
 pub(crate) async fn names(stores: &Stores) -> usize {
     let names = Command::new("HLEN").key("dead_letter_ids");
     let count = stores.operate(names).await.unsigned().unwrap();

@@ -1,4 +1,4 @@
-//! A consumer dies between two steps, and the next one finds what is left to do.
+//! A consumer dies between two steps, and the next consumer finds the work that is left.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::checkpoint::wait_checkpoint;
 use crate::harness::{LIMIT, STREAM, Stores, field, membership, partition};
 use crate::script::{DIE, DONE, FAIL_THEN_DIE, HELD, Script};
 
-/// The most starts until an entry that kills its consumer is set aside.
+/// The most starts until an entry that kills its consumer is parked.
 const MOST_LIVES: usize = 8;
 /// The seed of links without random faults.
 const SEED: u64 = 1;
 
-/// The checkpoint shows only the process that knew a later one that the store has gone back.
+/// Only the process that knew a later checkpoint can see that the store has gone back.
 #[tokio::test]
 async fn a_replay_of_a_store_that_went_back_survives_the_death_of_its_consumer() {
     for is_full in [false, true] {
@@ -49,8 +49,8 @@ async fn a_replay_of_a_store_that_went_back_survives_the_death_of_its_consumer()
     }
 }
 
-/// Redis takes the entries off the pending list that it gave the consumer just before. Only the answer
-/// says how many, and it may be lost.
+/// Redis removes the pending entries that the other consumer got just before. Only the answer says
+/// how many, and the answer may be lost.
 #[tokio::test]
 async fn a_consumer_that_dies_while_it_removes_another_one_leaves_a_replay_that_is_due() {
     const AHEAD: Duration = Duration::from_hours(2);
@@ -63,7 +63,7 @@ async fn a_consumer_that_dies_while_it_removes_another_one_leaves_a_replay_that_
     stores.give("quiet", 1).await;
     let quiet = membership("quiet");
     quiet.acknowledge(&stores.emitter, ids).await.unwrap();
-    // By this clock the other consumer has asked for nothing for hours.
+    // On this clock the other consumer has asked for no entry for hours.
     let ahead = i64::try_from(AHEAD.as_millis()).unwrap();
     shim::offset_clock(stores.streams.dir(), ahead).unwrap();
     let (proxy, url) = link(&stores);
@@ -84,10 +84,10 @@ async fn a_consumer_that_dies_while_it_removes_another_one_leaves_a_replay_that_
     wait_unmarked(&stores).await;
 }
 
-/// The scan for abandoned entries takes such an entry off the pending list, and Redis never names it
-/// again.
+/// The scan for abandoned entries removes a trimmed entry from the pending list, and Redis never
+/// names it again.
 #[tokio::test]
-async fn a_trimmed_entry_is_set_aside_although_the_consumer_that_found_it_died() {
+async fn a_trimmed_entry_is_parked_although_the_consumer_that_found_it_died() {
     for moment in [Moment::Executed, Moment::Answered] {
         let stores = Stores::start().await;
         let ids = stores.emit([DONE; 3]).await;
@@ -113,7 +113,7 @@ async fn a_trimmed_entry_is_set_aside_although_the_consumer_that_found_it_died()
 }
 
 #[tokio::test]
-async fn an_entry_that_fails_before_it_kills_its_consumer_is_set_aside_in_the_end() {
+async fn an_entry_that_fails_before_it_kills_its_consumer_is_parked_in_the_end() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE, FAIL_THEN_DIE, DONE]).await;
     let has_died = |script: &Script| script.times(FAIL_THEN_DIE) == [2];
@@ -124,7 +124,7 @@ async fn an_entry_that_fails_before_it_kills_its_consumer_is_set_aside_in_the_en
     assert_eq!(stores.operate(counts).await.int().unwrap(), 0);
 }
 
-/// A replay hands over the dead letter that the entry is, too.
+/// The entry is a dead letter, and a replay hands it over all the same.
 #[tokio::test]
 async fn an_entry_that_kills_its_consumer_does_not_kill_each_replay() {
     let stores = Stores::start().await;
@@ -155,7 +155,7 @@ async fn an_entry_that_kills_its_consumer_does_not_kill_each_replay() {
     panic!("each replay kills");
 }
 
-/// Starts a consumer again and again, until an entry is set aside. Answers its dead letter.
+/// Starts a consumer again and again, until an entry is parked. Answers its dead letter.
 async fn live_until_parked(stores: &Stores, has_died: impl Fn(&Script) -> bool) -> Entry {
     for _ in 0..MOST_LIVES {
         let script = Script::default();
@@ -169,10 +169,10 @@ async fn live_until_parked(stores: &Stores, has_died: impl Fn(&Script) -> bool) 
             return stores.wait_parked(1).await.remove(0);
         }
     }
-    panic!("it kills for ever");
+    panic!("the entry still kills its consumer");
 }
 
-/// Waits until an order of that quantity was handed over so often.
+/// Waits until the handler got an order of this quantity this many times.
 async fn wait_times(script: &Script, quantity: u32, times: usize) {
     eventually("the order to be handed over", async || {
         script.times(quantity) == [times]
@@ -189,7 +189,7 @@ async fn wait_unmarked(stores: &Stores) {
     .await;
 }
 
-/// A link to the store of the stream, and its address.
+/// A link to the store of the stream, and the URL through the link.
 fn link(stores: &Stores) -> (Proxy, RedisUrl) {
     let port = stores.streams.port();
     let proxy = Proxy::start(Protocol::Redis, port, SEED).unwrap();

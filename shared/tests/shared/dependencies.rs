@@ -1,4 +1,4 @@
-//! A process may depend on anything that can be opened, not only on a Redis store.
+//! A process can depend on anything that can be opened, not only on a Redis store.
 
 use std::time::Duration;
 

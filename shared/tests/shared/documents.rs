@@ -1,4 +1,4 @@
-//! The pages about an API, as they are and compressed.
+//! The pages about an API, plain and compressed.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The answer about a page to a client that takes these codings and knows these tags.
+    /// The answer to a client that accepts these codings and sends these entity tags.
     async fn to(server: &Server, method: Method, path: &str, said: [(&str, &str); 2]) -> Self {
         let url = format!("http://{}{path}", server.address);
         let request = client(LIMIT).unwrap().request(method, url);

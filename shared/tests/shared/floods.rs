@@ -1,4 +1,4 @@
-//! Many connections, and those who are answered beside them.
+//! Floods of connections, and the other clients that are served meanwhile.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,10 +22,10 @@ use crate::half_closed::Counter;
 use crate::http::{LIMIT, Server};
 use crate::raw::Raw;
 
-/// Connections of one flood, and of how many the service takes care.
+/// Connections of one flood, and how many of them the service takes at most.
 const FLOOD: usize = 3_000;
 const LIMITED: &[(&str, &str)] = &[("MAX_CONNECTIONS", "400")];
-/// What an answer may take on a busy machine, while a flood is there.
+/// How long an answer may take on a busy machine during a flood.
 const PROMPT: Duration = Duration::from_secs(2);
 const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const PROBES: [&str; 2] = ["/livez", "/version"];
@@ -35,7 +35,7 @@ fn hello() -> &'static str {
     "hello"
 }
 
-/// Sends a little now and then, for ever.
+/// A body that sends a few bytes every 50 ms, for ever.
 fn ticks() -> Body {
     let clock = tokio::time::interval(Duration::from_millis(50));
     Body::from_bytes_stream(stream::unfold(clock, |mut clock| async {
@@ -44,7 +44,7 @@ fn ticks() -> Body {
     }))
 }
 
-/// More than fits into the buffers between server and client.
+/// A body larger than the buffers between server and client.
 fn large() -> Body {
     const PIECE: &[u8] = &[b'x'; 1024 * 1024];
     let pieces = (0..16).map(|_| Ok::<_, io::Error>(Bytes::from_static(PIECE)));
@@ -61,7 +61,7 @@ fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     Server::serve(routes, env)
 }
 
-/// Connects from an address of this machine.
+/// Connects from this address of the loopback network.
 pub(crate) async fn connect(server: &Server, host: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket
@@ -74,7 +74,7 @@ fn request(path: &str) -> String {
     GET.replace("/hello", path)
 }
 
-/// The status of an answer on a new connection, and how long it took.
+/// The status of the answer on a new connection, and how long it took.
 async fn ask(server: &Server, host: u8, path: &str) -> (u16, Duration) {
     let started = Instant::now();
     let mut raw = Raw(connect(server, host).await);
@@ -82,7 +82,7 @@ async fn ask(server: &Server, host: u8, path: &str) -> (u16, Duration) {
     (raw.answer().await.status(), started.elapsed())
 }
 
-/// A connection on which `/ticks` is answered.
+/// A connection on which the server answers `/ticks`.
 async fn ticking(server: &Server, host: u8) -> TcpStream {
     let mut stream = connect(server, host).await;
     stream
@@ -100,21 +100,21 @@ async fn hear(stream: &mut TcpStream, words: &str) {
             assert_ne!(
                 stream.read_buf(&mut heard).await.unwrap(),
                 0,
-                "it was closed"
+                "the connection was closed"
             );
         }
     };
     tokio::time::timeout(LIMIT, listen).await.expect(words);
 }
 
-/// Both ends of a flood are in this process.
+/// Raises the limit of open files, because both ends of a flood are in this process.
 pub(crate) fn make_room_for_floods() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(16_384).max(soft), hard).unwrap();
 }
 
 #[tokio::test]
-async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
+async fn a_flood_from_one_address_delays_neither_others_nor_probes() {
     make_room_for_floods();
     let half_head = GET[..20].to_owned();
     let half_body = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
@@ -130,7 +130,7 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
         let mut flood = Vec::new();
         for _ in 0..FLOOD {
             let stream = connect(&server, 1).await;
-            // The server may have closed it for the next one.
+            // The server may have closed this connection to make room for the next one.
             let _ = stream.try_write(beginning.as_bytes());
             flood.push(stream);
         }
@@ -158,7 +158,7 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
 }
 
 #[tokio::test]
-async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others_all() {
+async fn an_address_without_free_connections_may_ask_probes_and_others_may_ask_all() {
     let server = start(&[
         ("MAX_CONNECTIONS", "8"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "4"),
@@ -190,13 +190,13 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
     for stream in &mut streams {
         hear(stream, "tick").await;
     }
-    // A place that comes back is given to the next one.
+    // A connection that ends makes room for the next one of its address.
     streams.pop();
     eventually("a place", async || ask(&server, 1, "/hello").await.0 == 200).await;
 }
 
 #[tokio::test]
-async fn where_all_connections_are_answered_probes_are_too() {
+async fn probes_are_answered_while_all_connections_are_in_use() {
     let server = start(&[
         ("MAX_CONNECTIONS", "6"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "1"),
@@ -236,8 +236,8 @@ async fn the_connection_that_is_idle_longest_makes_room_and_no_other() {
     }
 }
 
-/// Asks on a connection that may be closed at any time. The status of the answer, which must be whole;
-/// or `None`, where the connection was closed before the request was taken up.
+/// Asks on a connection that the server may close at any time. Answers the status of a whole
+/// answer, or `None` if the server closed the connection before it read the request.
 async fn ask_if_open(stream: &mut TcpStream) -> Option<u16> {
     stream.write_all(GET.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
@@ -255,7 +255,7 @@ async fn ask_if_open(stream: &mut TcpStream) -> Option<u16> {
 
 #[tokio::test]
 async fn a_request_is_answered_whole_or_its_connection_was_closed_before() {
-    // Both clients ask and are idle by turns, and each new connection closes an idle one.
+    // Both clients ask in turn, and each new connection closes an idle one.
     let server = start(&[("MAX_CONNECTIONS", "2")]);
     let client = async |host| {
         let mut answered = 0;

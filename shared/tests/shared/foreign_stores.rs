@@ -1,4 +1,4 @@
-//! Whose store it is: what belongs to another service or program is refused for good.
+//! A store of another service, or of another program, is refused for good.
 
 use shared::store::open::OpenError;
 use shared::store::partition::Partitions;
@@ -31,10 +31,10 @@ async fn a_store_of_another_service_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_store_without_identity_that_has_the_stream_of_the_other_service_is_the_others() {
+async fn a_store_without_identity_and_with_the_stream_of_the_other_service_is_refused() {
     let stores = Stores::start().await;
     ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
-    // A user with all rights, as where nobody was told apart.
+    // A user with all rights, as in a system that has one user for everything.
     let store = Store::new(stores.operator.clone(), LAYOUT, &[LUA], Partitions::NONE);
     let error = stores.open(&store).await.unwrap_err();
     assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Clients that say all they want to say, close their half of the connection, and listen.
+//! Clients that send their whole request, close their sending side, and wait for the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,13 +16,13 @@ use shared::http::routes::{NO_STORE, Routes};
 use crate::http::Server;
 use crate::raw::{Raw, Said};
 
-/// How often each request is made: the two ends of a connection race.
+/// How often each request is made, because the two sides of a connection race.
 const TIMES: usize = 40;
-/// How long a handler takes here, so that the end of the request is there before the answer.
+/// The time that a handler takes. The end of the request arrives before the answer.
 const WORK: Duration = Duration::from_millis(5);
 const HOST: &str = "Host: localhost\r\n";
 
-/// Counts what it is told.
+/// Counts the requests that it handles.
 pub(crate) struct Counter(pub(crate) Arc<AtomicUsize>);
 
 #[OpenApi]
@@ -41,7 +41,7 @@ async fn slow() -> &'static str {
     "slow\n"
 }
 
-/// Waits as a long poll does.
+/// Waits like a long poll.
 #[handler]
 async fn wait(scope: Data<&Arc<RequestScope>>) -> &'static str {
     scope.slot.wait_up_to(WORK);
@@ -72,7 +72,7 @@ fn post(framing: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
+async fn a_whole_request_of_any_kind_is_answered() {
     let (server, count) = start(&[]);
     let sized = post("Content-Length: 5", "12345");
     let chunked = post("Transfer-Encoding: chunked", "5\r\n12345\r\n0\r\n\r\n");
@@ -111,7 +111,7 @@ async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
 }
 
 #[tokio::test]
-async fn a_request_that_ends_in_the_middle_is_told_so_and_nothing_is_done() {
+async fn a_request_that_ends_in_the_middle_is_refused_and_changes_nothing() {
     let (server, count) = start(&[]);
     for (request, slug) in [
         (
@@ -134,7 +134,7 @@ async fn a_request_that_ends_in_the_middle_is_told_so_and_nothing_is_done() {
         raw.end(&request).await;
         Said::parse(&raw.rest().await).last_problem(400, slug);
     }
-    // Who says nothing is told nothing.
+    // A client that sends nothing gets no answer.
     let mut silent = Raw::to(&server).await;
     silent.end("").await;
     assert_eq!(silent.rest().await, "");

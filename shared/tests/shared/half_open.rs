@@ -1,5 +1,5 @@
-//! A wire that swallows everything: the client finds out, comes back when the wire does, and leaves
-//! nothing behind.
+//! A wire that swallows all bytes: the client notices, reconnects when the wire works again, and
+//! leaks nothing.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     let silence = Duration::from_secs(7);
     relay.swallow();
     assert_eq!(busy(&redis, silence).await, 0);
-    // One connection per second is tried, whatever number of commands wait for it.
+    // One connection per second is tried for all waiting commands together.
     let tried = relay.accepted() - accepted;
     assert!(
         (2..=14).contains(&tried),
@@ -74,9 +74,9 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     assert_eq!(
         relay.accepted(),
         accepted,
-        "a client that is answered stays"
+        "a client that gets answers keeps its connection"
     );
-    let clean = wait_until("what is left to be gone", BACK, || async {
+    let clean = wait_until("old connections and tasks to end", BACK, || async {
         relay.open() == open && tasks() == alive
     });
     clean
@@ -114,7 +114,7 @@ async fn a_blocked_reader_comes_back_too() {
     back.await.unwrap();
 }
 
-/// The server speaks, and says that it cannot work just now.
+/// The server answers, and says that it cannot work just now.
 #[tokio::test]
 async fn a_client_whose_server_refuses_to_work_stays() {
     let stores = Stores::start().await;

@@ -1,5 +1,4 @@
-//! Two private stores, seen as inventory sees them: the one that has the stream it reads, and its
-//! own.
+//! Two private stores, as inventory sees them: the store of the stream that it reads, and its own.
 
 use std::time::Duration;
 
@@ -28,17 +27,17 @@ mod running;
 pub(crate) use look::{assert_unknown, calls, entries, field};
 pub(crate) use running::Running;
 
-/// Generous, because tests share the machine with a compiler.
+/// Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// Longer than any test runs.
 pub(crate) const NEVER: Duration = Duration::from_hours(1);
 pub(crate) const STREAM: &str = OrderCompleted::STREAM;
 pub(crate) const GROUP: &str = OrderCompleted::GROUP;
 
-/// A library with one function, as a service would have it.
+/// A library with one function, like that of a service.
 const LUA: &str = "local function answer(keys, args) return 42 end\nregister('answer', answer)";
 
-/// What the stores of these tests look like.
+/// The layout of the stores of these tests.
 pub(crate) const LAYOUT: Layout = Layout {
     service: "test",
     oldest: 1,
@@ -47,17 +46,17 @@ pub(crate) const LAYOUT: Layout = Layout {
 
 /// The two stores.
 pub(crate) struct Stores {
-    /// Has the stream, which is written by others.
+    /// The store of the stream, to which another service writes.
     pub(crate) streams: RedisServer,
     /// The own store of the consumer.
     pub(crate) own: RedisServer,
-    /// All rights on the store of the stream.
+    /// A user with all rights on the store of the stream.
     pub(crate) emitter: Redis,
-    /// All rights on the own store.
+    /// A user with all rights on the own store.
     pub(crate) operator: Redis,
-    /// What consumers keep of dead letters.
+    /// How many dead letters consumers keep.
     pub(crate) bounds: Bounds,
-    /// When consumers count as stalled.
+    /// Without progress for this long, a consumer counts as stalled.
     pub(crate) stalled_after: Duration,
     _dir: TempDir,
 }
@@ -67,7 +66,7 @@ impl Stores {
         Self::start_with(Overrides::default()).await
     }
 
-    /// The same, with changed servers.
+    /// The same, with these settings of the servers changed.
     pub(crate) async fn start_with(overrides: Overrides) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let start = async |store: Owner| {
@@ -96,12 +95,12 @@ impl Stores {
         stores
     }
 
-    /// The own store as the service sees it.
+    /// The own store, as the service sees it.
     pub(crate) fn own_store(&self) -> Store {
         self.own_store_of(Partitions::NONE)
     }
 
-    /// The same, with its keys spread in this way.
+    /// The same, with its keys spread over these partitions.
     pub(crate) fn own_store_of(&self, partitions: Partitions) -> Store {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
         Store::new(redis, LAYOUT, &[LUA], partitions)
@@ -129,17 +128,17 @@ impl Stores {
         Store::new(redis, LAYOUT, &[LUA], Partitions::NONE)
     }
 
-    /// Starts a consumer of that name, which takes nothing over while a test runs.
+    /// Starts a consumer of this name. It takes over no entries of others while a test runs.
     pub(crate) fn consume(&self, name: &str, script: &Script) -> Running {
         self.consume_after(name, script, NEVER)
     }
 
-    /// The same, but what others leave for `idle` is taken over.
+    /// The same, but it takes over entries that were pending at another consumer for `idle`.
     pub(crate) fn consume_after(&self, name: &str, script: &Script, idle: Duration) -> Running {
         self.consume_confirmed(name, script, idle, ReplicaAcks::NONE)
     }
 
-    /// The same, but entries are acted on only once this many replicas have them.
+    /// The same, but it acts on an entry only once this many replicas have it.
     pub(crate) fn consume_confirmed(
         &self,
         name: &str,
@@ -155,7 +154,7 @@ impl Stores {
         self.consume_into(self.own_store(), &settings, script)
     }
 
-    /// How a consumer of that name takes part.
+    /// The settings of a consumer of this name.
     pub(crate) fn settings(&self, name: &str) -> Settings {
         Settings {
             stream_store: url(&self.streams, User::Inventory),
@@ -167,10 +166,10 @@ impl Stores {
         }
     }
 
-    /// Emits orders of these quantities, in this order, and answers the ids of their entries.
+    /// Emits orders of these quantities in this order, and answers the ids of their entries.
     pub(crate) async fn emit(&self, quantities: impl IntoIterator<Item = u32>) -> Vec<String> {
         let (mut quantities, mut ids) = (quantities.into_iter().peekable(), Vec::new());
-        // Not all at once: a busy machine has an answer to each in time.
+        // In pieces, so that a busy machine answers each command in time.
         while quantities.peek().is_some() {
             let added = join_all(quantities.by_ref().take(500).map(|quantity| {
                 let fields = order(quantity).encode();
@@ -190,7 +189,7 @@ impl Stores {
         ids
     }
 
-    /// Gives `count` new entries to a consumer that does nothing with them.
+    /// Delivers `count` new entries to a consumer that does nothing with them.
     pub(crate) async fn give(&self, consumer: &str, count: usize) {
         let reader = Redis::reader(&url(&self.streams, User::Inventory), LIMIT);
         let member = membership(consumer);
@@ -204,12 +203,12 @@ impl Stores {
         }
     }
 
-    /// What the group has been given and not acknowledged.
+    /// The number of pending entries of the group; `None` if the group does not exist.
     pub(crate) async fn pending(&self) -> Option<u64> {
         self.group("pending").await?.unsigned().ok()
     }
 
-    /// How many of these have been so for this long.
+    /// The number of entries that have been pending for this long.
     pub(crate) async fn pending_for(&self, idle: Duration) -> usize {
         let pending = Command::new("XPENDING").key(STREAM).args([GROUP, "IDLE"]);
         let pending = pending
@@ -219,18 +218,18 @@ impl Stores {
         pending.list().unwrap().len()
     }
 
-    /// Whether the group has been given everything and has acknowledged it.
+    /// Whether every entry was delivered to the group and acknowledged.
     pub(crate) async fn is_settled(&self) -> bool {
         let lag = self.group("lag").await.and_then(|lag| lag.unsigned().ok());
         (self.pending().await, lag) == (Some(0), Some(0))
     }
 
-    /// Waits until it is so.
+    /// Waits until [`Stores::is_settled`].
     pub(crate) async fn wait_settled(&self) {
         eventually("the end of all entries", || self.is_settled()).await;
     }
 
-    /// Waits until this many entries are set aside, and answers them.
+    /// Waits until there are this many dead letters, and answers them.
     pub(crate) async fn wait_parked(&self, count: usize) -> Vec<Entry> {
         let parked = eventually("dead letters", async || {
             let parked = entries(&self.operator, "dead_letters").await;
@@ -248,7 +247,7 @@ impl Stores {
     }
 }
 
-/// The partition of a store that has no partitions.
+/// The one partition of a store without partitions.
 pub(crate) fn partition() -> Partition {
     Partitions::NONE.all().next().unwrap()
 }

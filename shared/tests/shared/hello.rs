@@ -1,4 +1,4 @@
-//! The example is a whole service: started, asked, and stopped as an operator would do it.
+//! The example is a whole service: the test starts it, asks it, and stops it like an operator.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -12,11 +12,11 @@ use stack::ports;
 use stack::wait::wait_until;
 use tokio::process::{Child, Command};
 
-/// Generous, because the test may have to compile the example, beside other tests.
+/// Generous, because the test may have to compile the example while other tests run.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Compiles the example with the profile of this test, and answers where it is. A run of all tests
-/// has compiled it already.
+/// Compiles the example with the profile of this test, and answers its path. A run of all tests has
+/// compiled it before.
 async fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile_dir = test.ancestors().nth(2).unwrap();
@@ -24,7 +24,8 @@ async fn build() -> PathBuf {
         "debug" => "dev",
         profile => profile,
     };
-    // From the root of the workspace, so that the features of dependencies are the usual ones.
+    // From the root of the workspace, so that cargo chooses the same features of dependencies as
+    // always.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = Command::new(env!("CARGO"))
         .current_dir(root)
@@ -89,7 +90,7 @@ async fn the_example_serves_and_stops_without_any_store() {
     assert_eq!(greeting["text"], "Bonjour, World!");
     assert_eq!(get("/livez").await.unwrap().status(), 200);
 
-    let path = "/hello/somebody-with-a-very-long-name";
+    let path = "/hello/a-person-with-a-very-long-name";
     let refused = get(path).await.unwrap();
     assert_eq!(refused.status(), 404);
     assert_eq!(
@@ -105,7 +106,7 @@ async fn the_example_serves_and_stops_without_any_store() {
     assert_eq!(end(child).await.code(), Some(0));
 }
 
-/// The first signal begins a long drain, which the second one ends.
+/// The first signal begins a long drain, and the second one ends it.
 #[tokio::test]
 async fn a_second_signal_ends_a_process_with_the_status_of_that_signal() {
     let program = build().await;

@@ -1,4 +1,4 @@
-//! What holds for every handler, shown on a server with handlers that misbehave.
+//! What holds for every handler, tried with handlers that fail, panic or never end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Generous, because tests share the machine with a compiler.
+/// Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-/// What a handler may take.
+/// How long a handler may take.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) struct Server {
@@ -32,7 +32,7 @@ pub(crate) struct Server {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// Holds handlers back.
+/// Holds handlers back until a test opens it.
 #[derive(Default)]
 struct Gate {
     arrived: Notify,
@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// Serves these routes, with these settings.
+    /// Serves these routes with these settings.
     pub(crate) fn serve(routes: Routes, env: &'static [(&'static str, &'static str)]) -> Self {
         let mut reader = Reader::from_source(move |name| {
             env.iter()
@@ -90,7 +90,7 @@ impl Server {
             .unwrap()
     }
 
-    /// The kind of problem that a path answers, and its text.
+    /// The status and the kind of the problem that a path answers.
     async fn problem(&self, path: &str) -> (u16, String) {
         let (status, text) = self.get(path).await;
         let problem: Value = serde_json::from_str(&text).unwrap();
@@ -139,7 +139,7 @@ fn alive() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
+async fn a_handler_that_panics_or_fails_is_answered_without_its_details() {
     let server = Server::start(&[]);
     for path in ["/panic", "/error", "/panic"] {
         let (status, text) = server.get(path).await;
@@ -165,14 +165,14 @@ async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
             (HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&took),
             "{took:?}"
         );
-        // The one that announced its wait has been there for longer.
+        // The request that announced its wait has been under way for longer.
         server.gate.opened.notify_one();
     });
     assert_eq!(waited, (200, "waited".to_owned()));
 }
 
 #[tokio::test]
-async fn what_is_too_much_at_once_is_refused_at_once() {
+async fn requests_beyond_the_limit_are_refused_at_once() {
     let server = Server::start(&[("MAX_REQUESTS", "2")]);
     let (_, _, ()) = tokio::join!(server.get("/held"), server.get("/held"), async {
         server.gate.arrived.notified().await;
@@ -197,24 +197,28 @@ async fn what_is_too_much_at_once_is_refused_at_once() {
     assert_eq!(
         server.problem("/panic").await.0,
         500,
-        "the places are free again"
+        "the requests before it are done"
     );
 }
 
 #[tokio::test]
-async fn a_request_that_only_waits_takes_nobody_elses_place() {
+async fn a_request_that_only_waits_does_not_count() {
     let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let (first, second, ()) = tokio::join!(server.get("/waiting"), server.get("/waiting"), async {
         server.gate.arrived.notified().await;
         server.gate.arrived.notified().await;
-        assert_eq!(server.get("/error").await.0, 500, "it has a place");
+        assert_eq!(
+            server.get("/error").await.0,
+            500,
+            "a request that waits does not count"
+        );
         server.gate.opened.notify_waiters();
     });
     assert_eq!((first.0, second.0), (200, 200));
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_gives_its_place_back() {
+async fn the_request_of_a_client_that_goes_away_ends_too() {
     let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let request = server.client.get(format!("http://{}/held", server.address));
     let impatient = tokio::spawn(request.send());
@@ -228,7 +232,7 @@ async fn a_client_that_goes_away_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn what_is_under_way_is_finished_before_the_end() {
+async fn requests_under_way_are_finished_before_the_end() {
     let server = Server::start(&[("DRAIN_DELAY", "0")]);
     let (answer, ()) = tokio::join!(server.get("/held"), async {
         server.gate.arrived.notified().await;

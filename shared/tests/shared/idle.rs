@@ -1,4 +1,4 @@
-//! How long a connection may be silent, and when.
+//! How long a connection may be silent, and in which states.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::http::Server;
 use crate::raw::{Raw, Said};
 
 const GET: &str = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
-/// As `SHORT` has them: for a head, and for an idle connection with its grace.
+/// The time for a head, and for an idle connection with its grace, with the settings `SHORT`.
 const HEAD: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(4);
 const SHORT: &[(&str, &str)] = &[("HEADER_TIMEOUT", "1s"), ("KEEP_ALIVE_TIMEOUT", "3s")];
-/// What a busy machine may add.
+/// How much a busy machine may add to a limit.
 const MARGIN: Duration = Duration::from_secs(2);
 
 fn assert_about(took: Duration, limit: Duration) {
-    // A wait begins before its client begins to measure it.
+    // The server begins to wait before the client begins to measure.
     assert!(
         (limit.mul_f64(0.9)..limit + MARGIN).contains(&took),
         "{took:?}: {limit:?}"
@@ -42,7 +42,7 @@ async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_
     let (idle, busy, new) = tokio::join!(
         idle.kept(),
         async {
-            // As an agent that takes its connection up now and then.
+            // Like a client that uses its connection now and then.
             for _ in 0..3 {
                 tokio::time::sleep(2 * HEAD).await;
                 busy.say(GET).await;
@@ -56,7 +56,7 @@ async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_
     assert_about(busy.0, IDLE);
     assert_about(new.0, HEAD);
     for (_, said) in [idle, busy, new] {
-        assert_eq!(said, "", "who says nothing is told nothing");
+        assert_eq!(said, "", "a client that sends nothing gets no answer");
     }
 }
 
@@ -69,7 +69,7 @@ async fn a_head_has_its_time_from_its_first_byte() {
         Said::parse(&said).last_problem(408, "request-timeout");
         assert_about(took, HEAD);
     };
-    // Each byte is in time, and the head is not.
+    // Each byte comes in time, but the head as a whole does not.
     let drip = async |raw: Raw| {
         for bytes in 0.. {
             if raw.0.try_write(b"G").is_err() {
@@ -94,7 +94,7 @@ async fn a_head_has_its_time_from_its_first_byte() {
 }
 
 #[tokio::test]
-async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
+async fn an_empty_line_after_a_body_begins_no_head() {
     let server = Server::serve(Routes::default(), SHORT);
     let mut raw = Raw::to(&server).await;
     raw.say(format!("{GET}\r\n")).await;
@@ -108,7 +108,7 @@ async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
 }
 
 #[tokio::test]
-async fn only_a_connection_that_stays_is_told_how_long() {
+async fn only_a_connection_that_stays_open_gets_a_keep_alive_header() {
     let server = Server::serve(Routes::default(), &[]);
     let close = GET.replace("Host", "Connection: x, Close\r\nHost");
     let old = GET.replace("/1.1", "/1.0");

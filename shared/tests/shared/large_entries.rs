@@ -1,5 +1,5 @@
-//! Entries that are larger than any event: set aside with their beginning, their length and their
-//! digest, and never many of them in memory at once.
+//! Entries that are larger than any event become dead letters with their first bytes, length and
+//! digest. Few of them are in memory at once.
 
 use shared::redis::{Command, KEPT_BYTES, MAX_ENTRY_BYTES};
 
@@ -9,7 +9,7 @@ use crate::script::{DONE, Script};
 const LARGE: usize = 2_000_000;
 
 #[tokio::test]
-async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_it_are_settled() {
+async fn a_large_entry_is_parked_with_its_beginning_and_the_good_ones_are_settled() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE; 30]).await;
@@ -29,9 +29,9 @@ async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_
     assert!((KEPT_BYTES / 2..=KEPT_BYTES).contains(&kept), "{kept}");
 }
 
-/// Lua could not pass on as many arguments at once.
+/// One call of Lua cannot pass on this many arguments.
 #[tokio::test]
-async fn an_entry_with_very_many_fields_is_set_aside_too() {
+async fn an_entry_with_very_many_fields_is_parked_too() {
     let stores = Stores::start().await;
     let script = Script::default();
     let fields: Vec<_> = (0..20_000)
@@ -46,9 +46,9 @@ async fn an_entry_with_very_many_fields_is_set_aside_too() {
     assert_eq!((field(&letter, "0"), field(&letter, "19999")), ("x", ""));
 }
 
-/// It is not an event, but small enough to be read whole, so none of it is lost.
+/// The entry is no event, but small enough to be read whole. So its dead letter has all of it.
 #[tokio::test]
-async fn an_entry_up_to_the_limit_is_set_aside_whole() {
+async fn an_entry_up_to_the_limit_is_parked_whole() {
     let stores = Stores::start().await;
     let script = Script::default();
     let value = "x".repeat(MAX_ENTRY_BYTES - 100);
@@ -60,7 +60,7 @@ async fn an_entry_up_to_the_limit_is_set_aside_whole() {
 }
 
 #[tokio::test]
-async fn a_large_entry_that_is_delivered_again_is_not_set_aside_again() {
+async fn a_large_entry_that_is_delivered_again_is_not_parked_again() {
     let stores = Stores::start().await;
     let script = Script::default();
     add(&stores, &[("large".to_owned(), "x".repeat(LARGE))]).await;

@@ -1,4 +1,4 @@
-//! In which layout a store is: what is migrated, and what is refused.
+//! The layout of a store: which stores are migrated, and which are refused.
 
 use shared::base::health::{Opened, Readiness};
 use shared::base::shutdown::Shutdown;
@@ -17,11 +17,11 @@ use crate::opening::witness;
 
 pub(crate) const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
 const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer', answer)";
-/// What the steps of these tests count in: keys that the user of the service may write.
+/// Each step counts its runs in a key that the user of the service may write.
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
-/// Without it the second step fails.
+/// The second step fails while this key is missing.
 const GATE: &str = "attempts:gate";
-/// The identity of a store that an older build left, which had no step.
+/// The identity of a store of an older build, whose layout had no step.
 const OLD: &str = "an-old-one test 1 0";
 const TWO_STEPS: Layout = Layout {
     service: "test",
@@ -105,7 +105,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
     assert_eq!(
         taken(&stores).await,
         [false, true],
-        "the first one was done"
+        "the first step had been done"
     );
     assert_eq!(
         ask(&stores, "GET", &["identity"]).await,
@@ -116,7 +116,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
 }
 
 #[tokio::test]
-async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
+async fn processes_that_migrate_a_store_at_the_same_time_leave_one_result() {
     let stores = Stores::start().await;
     ask(&stores, "SET", &["identity", OLD]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
@@ -156,12 +156,13 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
     let newer = store_of(&stores, TWO_STEPS, LUA);
     stores.open(&newer).await.unwrap();
 
-    // At once, in a process that is at work.
+    // The older build is refused at once, also in a process that runs already.
     for error in [
         answer(&older).await.unwrap_err(),
         older.has_identity().await.unwrap_err(),
     ] {
-        // Waited for, not parked: a newer build may act on the same event.
+        // The error says "not now": the older build waits, and a newer one may act on the same
+        // event.
         assert!(
             error.is(Code::OtherLayout) && error.did_nothing(),
             "{error:?}"
@@ -210,7 +211,7 @@ async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
         assert_eq!(taken(&stores).await, [false, false]);
         assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
     }
-    // One layout newer, both steps are taken.
+    // In the next layout both steps are taken.
     ask(&stores, "SET", &["identity", "an-old-one test 2 0"]).await;
     stores.open(&store).await.unwrap();
     assert_eq!(taken(&stores).await, [true, true]);
@@ -266,7 +267,7 @@ async fn builds_with_other_functions_run_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migrated_yet() {
+async fn a_partition_that_lost_its_data_is_reported_before_another_one_is_migrated() {
     let stores = Stores::start().await;
     ask(&stores, "SET", &["identity:{0}", "an-old-one test 1 2"]).await;
     for index in [0, 1] {

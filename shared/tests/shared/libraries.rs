@@ -1,4 +1,4 @@
-//! The function libraries of builds that are gone.
+//! The function libraries of older builds.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use shared::store::libraries::UNUSED_AFTER;
 
 use crate::harness::{Stores, partition};
 
-/// Two builds of this service.
+/// Libraries of two builds of this service.
 const OLD: &str = "test_00112233aabb";
 const GONE: &str = "test_0123456789ab";
-/// A build of another service, and another program.
+/// The library of another service, and that of another program.
 const OF_OTHERS: [&str; 2] = ["other_0123456789ab", "test_reports"];
 
 async fn ask(stores: &Stores, name: &'static str, words: &[&str]) {
@@ -36,7 +36,7 @@ async fn libraries(stores: &Stores) -> BTreeSet<String> {
         .collect()
 }
 
-/// Makes a library look as if nobody had used it for a little less, or more, than the limit.
+/// Makes a library look as if it was last used a little less, or more, than the limit ago.
 async fn seen(stores: &Stores, library: &str, more: bool) {
     let now = stores
         .own_store()
@@ -58,12 +58,12 @@ async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others(
         load(&stores, library).await;
     }
     let all = libraries(&stores).await;
-    // Not known so far, so they may be in use.
+    // The store has no time of use for these libraries, so a process may be using them.
     store.tend_libraries().await.unwrap();
     assert_eq!(libraries(&stores).await, all);
     seen(&stores, OLD, false).await;
     seen(&stores, GONE, true).await;
-    // Nobody else's are looked at, whatever is said of them.
+    // A library of another service stays, also if it was not used for long.
     seen(&stores, OF_OTHERS[0], true).await;
     store.tend_libraries().await.unwrap();
     let expected: BTreeSet<String> = all.iter().filter(|name| *name != GONE).cloned().collect();

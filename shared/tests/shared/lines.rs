@@ -1,4 +1,4 @@
-//! Lines of the own store, read together.
+//! Calls that read a line of the own store at the same moment share one command.
 
 use futures_util::future::join_all;
 use shared::redis::{Code, Command};
@@ -6,7 +6,7 @@ use shared::store::function::IDENTITY;
 
 use crate::harness::{Stores, calls, partition};
 
-/// Two stores, the own one with its identity.
+/// Two stores, of which the own one has its identity.
 async fn start() -> Stores {
     let stores = Stores::start().await;
     let identity = stores.own_store().identity_text("a-store");

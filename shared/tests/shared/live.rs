@@ -1,4 +1,4 @@
-//! Live streams of a store with two partitions, whose streams of changes go on independently.
+//! Live streams of a store with two partitions. Each partition has its own stream of changes.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use tokio::task::JoinSet;
 
 use crate::harness::{LAYOUT, LIMIT, Stores, url};
 
-/// More than any test has changes.
+/// More changes than any test has.
 const MANY: usize = 1_000;
-/// Entries that one read of a stream of changes takes.
+/// The entries of one read of a stream of changes.
 const READ: u64 = 32;
-/// How much earlier than its last event a client goes on in other partitions.
+/// In the other partitions a client goes on this much before its last event.
 const OVERLAP: Duration = Duration::from_secs(5);
 
-/// Shows the id of what changed, as often as it has permits.
+/// Shows the id of a change. Each change takes a permit.
 #[derive(Clone)]
 struct Ids(Arc<Semaphore>);
 
@@ -66,7 +66,7 @@ impl Live {
         }
     }
 
-    /// Reads both partitions for clients, as a process does.
+    /// Reads both partitions, as a process does for its clients.
     fn read(&mut self) {
         for partition in both().all() {
             let reader = Redis::reader(&url(&self.stores.own, User::Operator), LIMIT);
@@ -77,7 +77,7 @@ impl Live {
         }
     }
 
-    /// Adds an entry of this id (`*`: of the present time) and these fields. Answers its id.
+    /// Adds an entry with this id (`*` for the present time) and these fields. Answers its id.
     async fn add(&self, key: &str, id: &str, fields: [&str; 4]) -> String {
         let add = Command::new("XADD").arg(key).arg(id).args(fields);
         let added = self.stores.operator.run(add).await.unwrap();
@@ -100,7 +100,7 @@ impl Live {
         positions.expect("nothing was removed")
     }
 
-    /// What a client receives that reconnects behind this event.
+    /// What a client receives that reconnects after this event.
     async fn missed(&self, mark: Mark) -> Vec<(Mark, String)> {
         let (mut positions, mut missed) = (self.positions(mark).await, Vec::new());
         loop {
@@ -143,7 +143,7 @@ async fn a_client_that_is_cut_off_between_two_pages_misses_nothing_of_a_dense_pa
     assert_eq!(
         told,
         all.iter().collect::<Vec<_>>(),
-        "each once, in the order of time"
+        "each change once, in the order of time"
     );
     for cut in (0..sent.len()).step_by(10) {
         let again = live.missed(sent[cut].0).await;
@@ -158,7 +158,7 @@ async fn a_client_that_is_cut_off_between_two_pages_misses_nothing_of_a_dense_pa
 }
 
 #[tokio::test]
-async fn malformed_changes_end_nothing() {
+async fn malformed_changes_end_no_stream() {
     let live = Live::start().await;
     let key = partition(0).key("changes");
     for _ in 0..READ * 3 {
@@ -206,7 +206,7 @@ async fn a_page_of_missed_changes_has_no_gap() {
     assert!(second.is_none(), "{second:?}");
 }
 
-/// A process that reads too slowly finds that the store has removed changes which it has not read.
+/// A process reads too slowly, and the store has removed changes that it had not read.
 #[tokio::test]
 async fn a_reader_that_falls_behind_tells_all_clients_to_start_over() {
     let mut live = Live::start().await;
@@ -233,10 +233,11 @@ async fn a_reader_that_falls_behind_tells_all_clients_to_start_over() {
     let Signal::Notice(notice) = next(&mut signals).await else {
         panic!("a second reset");
     };
-    assert_eq!(notice.data, "later", "and from there it goes on");
+    assert_eq!(notice.data, "later", "the stream goes on from there");
 }
 
-/// The reader of one partition fails for longer than the overlap, while the other goes on.
+/// The reader of one partition fails for longer than the overlap, while the reader of the other
+/// goes on.
 #[tokio::test]
 async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_has_from_before() {
     let mut live = Live::start().await;
@@ -245,7 +246,7 @@ async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_h
     }
     live.read();
     let (signals, _) = live.feed.subscribe().await.unwrap();
-    // From here on nobody can read the partition. Its next change is written all the same.
+    // From here on no client can read the partition. Its next change is written all the same.
     live.run("RENAME", &["changes:{0}", "aside"]).await;
     live.run("SET", &["changes:{0}", "no stream"]).await;
     let late = live
@@ -268,6 +269,6 @@ async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_h
     let missed = live.missed(behind).await;
     assert!(
         missed.iter().any(|(_, id)| id == "late"),
-        "it is lost behind {behind}: {missed:?}"
+        "the late event is lost behind {behind}: {missed:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! What a process says in its log that is too long for a line, and why it panics.
+//! A log line that is too long is cut, and a panic is logged with its place.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -8,16 +8,17 @@ use serde_json::Value;
 use shared::base::line_writer::MAX_LINE_BYTES;
 use shared::base::telemetry::{self, LogFilter, LogFormat};
 
-/// Tells this program that it is the process whose log is read, and in which format it writes.
+/// With this variable the test is the process whose log is read. Its value is the format of the
+/// log.
 const FORMAT: &str = "LONG_LINES_FORMAT";
-/// Its name as a test.
+/// The name of this test.
 const SELF: &str = "long_lines::a_line_of_a_megabyte_is_cut_and_a_panic_is_a_line_with_its_place";
 const MEGABYTE: usize = 1024 * 1024;
-const SMALL_PANIC: &str = "nobody expected this";
-/// What all of it may take on a busy machine.
+const SMALL_PANIC: &str = "a short panic";
+/// How long the whole process may take on a busy machine.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// Says long things, and panics twice in threads that others outlive.
+/// Logs long lines, and panics twice in threads.
 fn speak(format: &str) {
     let filter: LogFilter = "info".parse().unwrap();
     telemetry::init(format.parse::<LogFormat>().unwrap(), &filter, false).unwrap();
@@ -36,7 +37,7 @@ fn speak(format: &str) {
     telemetry::finish();
 }
 
-/// What a process wrote in this format, without what the harness of the tests writes.
+/// The log of a process in this format, without the lines of the test harness.
 fn lines(format: &str) -> Vec<String> {
     let started = Instant::now();
     let mut command = Command::new(env::current_exe().unwrap());
@@ -58,7 +59,7 @@ fn lines(format: &str) -> Vec<String> {
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the test starts itself, and tells the other one so"
+    reason = "the test starts itself, and tells the new process so"
 )]
 fn a_line_of_a_megabyte_is_cut_and_a_panic_is_a_line_with_its_place() {
     if let Ok(format) = env::var(FORMAT) {

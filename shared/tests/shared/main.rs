@@ -1,4 +1,4 @@
-//! What the plumbing promises, shown on private Redis servers; and the rules of the source tree.
+//! What `shared` promises, tried on private Redis servers; and the rules of the source tree.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What is no request, or one that two servers would not read alike.
+//! Bytes that are no HTTP request, and requests that two servers could read differently.
 
 use shared::http::routes::Routes;
 
@@ -9,7 +9,7 @@ const LINE: &str = "GET /livez HTTP/1.1\r\n";
 const HOST: &str = "Host: localhost\r\n";
 
 const NO_HTTP: &str = "malformed-request";
-/// Heads that no HTTP/1.1 client sends, and a word of the answer.
+/// Heads that no HTTP/1.1 client sends, each with a word that the answer contains.
 const NO_HEADS: [(&[u8], &str); 11] = [
     (b"nonsense\r\n\r\n", NOT_A_HEAD),
     (b"\0\0\0\0", NOT_A_HEAD),
@@ -36,7 +36,7 @@ const NO_HEADS: [(&[u8], &str); 11] = [
     ),
 ];
 const NOT_A_HEAD: &str = "the head is not that of an HTTP/1.1 request";
-/// Lengths of a body that are too large for any body.
+/// Values of `Content-Length` that are larger than any body.
 const LONG: [&str; 5] = [
     "18446744073709551615",
     "18446744073709551614",
@@ -44,29 +44,31 @@ const LONG: [&str; 5] = [
     "99999999999999999999999",
     "9223372036854775808",
 ];
-/// Lengths of a body that are no number.
+/// Values of `Content-Length` that are not a number.
 const NO_LENGTHS: [&str; 4] = ["-1", "+2", "2, 2", ""];
-/// Codings that are well-formed, and not understood.
+/// Values of `Transfer-Encoding` that are well-formed, and that the server does not know.
 const UNKNOWN_CODINGS: [&str; 3] = [
     "Transfer-Encoding: gzip, chunked\r\n",
     "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
 ];
-/// Codings of a body whose end cannot be found, which RFC 9112 answers with 400.
+/// Values of `Transfer-Encoding` that do not say where the body ends. RFC 9112 answers them with
+/// 400.
 const NO_CODINGS: [&str; 3] = ["gzip", "chunked, gzip", "identity"];
 const CHUNKS: &str = "2\r\n{}\r\n0\r\n\r\n";
 
-/// The status, kind and detail of the answer, which must be the last on its connection.
+/// Asserts the status, the kind and the detail of the answer. The server closes the connection
+/// after it.
 async fn assert_refused(server: &Server, request: &[u8], status: u16, slug: &str, detail: &str) {
     let shown = String::from_utf8_lossy(&request[..request.len().min(200)]);
     let said = Raw::all(server, request).await;
-    assert!(!said.is_empty(), "{shown}: cut off without a word");
+    assert!(!said.is_empty(), "{shown}: closed without an answer");
     let told = Said::parse(&said).last_problem(status, slug);
     assert!(told.contains(detail), "{shown}: {told}");
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_told_so_in_a_problem() {
+async fn bytes_that_are_no_request_are_answered_with_a_problem() {
     let server = Server::serve(Routes::default(), &[]);
     for (request, detail) in NO_HEADS {
         assert_refused(&server, request, 400, NO_HTTP, detail).await;
@@ -122,7 +124,7 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
     }
     let old = format!("POST /livez HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n{CHUNKS}");
     assert_refused(&server, old.as_bytes(), 400, NO_HTTP, "only in HTTP/1.1").await;
-    // The same length twice is one length.
+    // A length that is sent twice with the same value is one length.
     let twice = length("2").repeat(2);
     let mut raw = Raw::to(&server).await;
     raw.say(format!("POST /livez HTTP/1.1\r\n{HOST}{twice}\r\n{{}}"))
@@ -169,7 +171,7 @@ async fn a_request_of_http_1_1_names_one_host() {
 }
 
 #[tokio::test]
-async fn a_whole_process_may_be_asked_for_its_methods() {
+async fn options_of_the_whole_process_are_answered() {
     let server = Server::serve(Routes::default(), &[]);
     let mut raw = Raw::to(&server).await;
     raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -184,7 +186,7 @@ async fn a_whole_process_may_be_asked_for_its_methods() {
 }
 
 #[tokio::test]
-async fn what_follows_a_request_is_answered_after_it() {
+async fn bad_requests_behind_a_good_one_are_answered_after_it() {
     let server = Server::serve(Routes::default(), &[]);
     let wide = format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100));
     for (next, status, slug) in [

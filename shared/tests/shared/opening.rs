@@ -1,10 +1,11 @@
-//! What must hold before a service uses its store.
+//! What must hold before a service opens its store.
 
 use std::num::NonZeroU16;
 
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::redis::Command;
+use shared::redis::{Code, Command, Redis};
+use shared::store::Store;
 use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
 use shared::store::partition::Partitions;
@@ -68,6 +69,31 @@ async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
     configure(&stores, "appendonly", "no").await;
     let store = stores.own_store();
     stores.open(&store).await.unwrap();
+}
+
+/// On a busy machine good functions may take too long as well.
+#[tokio::test]
+async fn functions_that_do_not_compile_are_final_and_functions_that_load_too_slowly_are_not() {
+    let stores = Stores::start().await;
+    let store_with = |lua| {
+        let redis = Redis::worker(&url(&stores.own, User::Operator));
+        Store::new(redis, LAYOUT, &[lua], Partitions::NONE)
+    };
+    let shutdown = Shutdown::new();
+    let error = store_with("no lua at all")
+        .open(&witness(&stores), &shutdown)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Unfit(text) if text.contains("refuses to load")),
+        "{error:?}"
+    );
+    let slow = store_with("while true do end");
+    let loaded = slow.load_functions(partition()).await;
+    assert!(
+        loaded.is_err_and(|error| error.is(Code::LoadTimeout) && error.did_nothing()),
+        "the next attempt may be fast enough"
+    );
 }
 
 fn spread(count: u16) -> Partitions {
@@ -136,7 +162,7 @@ async fn a_server_that_does_not_take_the_functions_is_unfit() {
 async fn an_empty_store_beside_a_stream_with_a_past_is_not_opened_until_it_is_adopted() {
     let stores = Stores::start().await;
     stores.emit([DONE]).await;
-    // That nothing is left of the stream does not unmake its past.
+    // A stream that was trimmed to no entry still has a past.
     let trim = Command::new("XTRIM").key(STREAM).arg("MAXLEN").arg(0);
     stores.emitter.run(trim).await.unwrap();
     Box::pin(assert_waits_for_adoption(&stores)).await;
@@ -164,7 +190,7 @@ async fn a_store_that_cannot_be_opened_does_not_keep_its_process_from_stopping()
 }
 
 #[tokio::test]
-async fn a_store_that_comes_late_is_waited_for() {
+async fn a_service_waits_for_a_store_that_starts_late() {
     let stores = Stores::start().await;
     stores.own.kill();
     let (store, shutdown) = (stores.own_store(), Shutdown::new());
@@ -175,7 +201,7 @@ async fn a_store_that_comes_late_is_waited_for() {
     assert!(store.has_identity().await.unwrap());
 }
 
-/// The store is not opened while it has no identity, and is as soon as somebody has adopted it.
+/// The store stays closed while it has no identity. It opens as soon as an operator has adopted it.
 async fn assert_waits_for_adoption(stores: &Stores) {
     let (store, shutdown) = (stores.own_store(), Shutdown::new());
     let witness = witness(stores);

@@ -1,10 +1,10 @@
-//! The bugs that `just planted` plants have to be such as the present code can have.
+//! The patches of `just planted` apply to the code as it is now.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Fewer would mean that they were looked for in the wrong place.
+/// With fewer patches, this test would look for them in the wrong folder.
 const FEWEST: usize = 6;
 
 fn root() -> &'static Path {
@@ -21,8 +21,9 @@ fn planted() -> Vec<PathBuf> {
     patches
 }
 
-/// What Git says against the patch; `None` where it applies. Git is given no repository. An archive of the
-/// sources has none, or lies within another one, whose Git would pass over files that are not its own.
+/// What Git says against the patch; `None` if it applies. Git gets a repository that does not
+/// exist. An archive of the sources has no repository, or lies within another one; there Git would
+/// skip files that the repository does not track.
 fn objection(patch: &Path) -> Option<String> {
     let mut git = Command::new("git");
     git.args(["apply", "--check"]).arg(patch);

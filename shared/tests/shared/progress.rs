@@ -1,4 +1,4 @@
-//! Rounds that repeat without end are not progress: the consumer backs off, and is not ready.
+//! Steps that are repeated without end are not progress: the consumer backs off, and is not ready.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::script::{AWAY, DONE, Script};
 
 /// How long the test counts the commands of a consumer.
 const WATCHED: Duration = Duration::from_secs(4);
-/// When a consumer without progress counts as stalled.
+/// A consumer without progress for this long counts as stalled.
 const SOON: Duration = Duration::from_secs(1);
-/// The most reads in that time. At its end the back-off allows about one read each half second.
+/// The most reads within `WATCHED`. At its end the consumer pauses for 0.5 to 1 s between two reads.
 const FEW: u64 = 16;
 
-/// Each round reads the own pending entries without trouble, before it fails.
+/// In each round the consumer reads its own pending entries with success, and then fails.
 #[tokio::test]
-async fn a_consumer_that_fails_behind_a_good_step_each_time_backs_off_and_is_not_ready() {
+async fn a_consumer_that_fails_after_a_good_step_each_time_backs_off_and_is_not_ready() {
     let stores = Stores::start().await;
     let script = Script::default();
     grant(&stores, "-xautoclaim").await;
@@ -47,7 +47,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     let running = stores.consume("one", &script);
     eventually("readiness", async || running.failure().await.is_empty()).await;
     let watched = async {
-        // The back-off has to reach its longest pause first.
+        // The pause between two tries first has to grow to its longest.
         tokio::time::sleep(WATCHED).await;
         assert_few(&stores).await;
         let failure = running.failure().await;
@@ -66,9 +66,9 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     eventually("readiness", async || running.failure().await.is_empty()).await;
 }
 
-/// The store of the stream answers each time, and the handler acts on the entry in vain.
+/// Each read of the stream succeeds, and the handler fails on the entry each time.
 #[tokio::test]
-async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_ready() {
+async fn a_consumer_whose_handler_fails_each_time_backs_off_and_is_not_ready() {
     let mut stores = Stores::start().await;
     stores.stalled_after = SOON;
     let script = Script::default();
@@ -87,7 +87,7 @@ async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_
     assert_eq!(stores.pending().await, Some(1));
 }
 
-/// The own store forgets each time what was acted on again, so that each look begins a replay.
+/// The own store forgets each replay that the consumer finished. So each look begins another one.
 #[tokio::test]
 async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
     let mut stores = Stores::start().await;
@@ -180,7 +180,7 @@ async fn a_wait_for_changes_that_ends_at_once_is_an_error() {
     assert!(!tail.is_found(), "the end has to be found anew");
 }
 
-/// Ends the blocking reads of all clients of a store, as if their time were up, again and again.
+/// Ends the blocking reads of all clients of a store again and again, as if their time were up.
 async fn end_all_waits(store: &Redis) {
     loop {
         let list = Command::new("CLIENT").args(["LIST", "TYPE", "normal"]);

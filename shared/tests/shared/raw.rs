@@ -1,4 +1,4 @@
-//! A connection on which a test says what it likes, byte for byte.
+//! A connection on which a test sends any bytes it likes.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Raw {
         Self(TcpStream::connect(server.address).await.unwrap())
     }
 
-    /// Says this, and reads until the server closes the connection.
+    /// Sends this text, and reads until the server closes the connection.
     pub(crate) async fn all(server: &Server, text: impl AsRef<[u8]>) -> String {
         let mut raw = Self::to(server).await;
         raw.say(text).await;
@@ -34,13 +34,13 @@ impl Raw {
         self.0.write_all(text.as_ref()).await.unwrap();
     }
 
-    /// Says this, and that it is all.
+    /// Sends this text, and closes the sending side.
     pub(crate) async fn end(&mut self, text: impl AsRef<[u8]>) {
         self.say(text).await;
         self.0.shutdown().await.unwrap();
     }
 
-    /// Reads one answer that tells its length.
+    /// Reads one answer that has a `Content-Length`.
     pub(crate) async fn answer(&mut self) -> Said {
         self.answer_within(LIMIT).await
     }
@@ -64,7 +64,7 @@ impl Raw {
         timeout(limit, whole).await.expect("there is no answer")
     }
 
-    /// Reads to the end, which must be a clean one.
+    /// Reads to the end of the connection, which must come without an error.
     pub(crate) async fn rest(&mut self) -> String {
         let mut read = Vec::new();
         let whole = timeout(LIMIT, self.0.read_to_end(&mut read)).await;
@@ -72,7 +72,7 @@ impl Raw {
         String::from_utf8(read).unwrap()
     }
 
-    /// How long the server keeps the connection, and what it says until then.
+    /// How long the server keeps the connection open, and what it sends until then.
     pub(crate) async fn kept(&mut self) -> (Duration, String) {
         let started = Instant::now();
         let rest = self.rest().await;
@@ -81,7 +81,7 @@ impl Raw {
 }
 
 impl Said {
-    /// The only answer in this text.
+    /// The one answer that is all of this text.
     pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text
             .split_once("\r\n\r\n")
@@ -104,7 +104,7 @@ impl Said {
             .map(|(_, value)| value)
     }
 
-    /// Asserts that this is a problem with everything a problem has, and answers what it is about.
+    /// Asserts that this answer is a problem with all members of a problem. Answers its `detail`.
     pub(crate) fn problem(&self, status: u16, slug: &str) -> String {
         assert_eq!(self.status(), status, "{self:?}");
         assert_eq!(
@@ -126,7 +126,7 @@ impl Said {
         problem["detail"].as_str().unwrap().to_owned()
     }
 
-    /// The same of the last answer on a connection.
+    /// The same as `problem`, for an answer after which the server closes the connection.
     pub(crate) fn last_problem(&self, status: u16, slug: &str) -> String {
         assert_eq!(self.header("connection"), Some("close"), "{self:?}");
         self.problem(status, slug)

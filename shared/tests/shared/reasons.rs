@@ -1,4 +1,4 @@
-//! Why a store cannot be used is said: in each error, and once in the log.
+//! A store that cannot be used: each error says why, and the log says it once.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::harness::{Stores, assert_unknown, url};
 
-/// No password in these tests may ever be seen.
+/// No error and no log line may contain this password.
 const SECRET: &str = "s3cret";
 
 /// A server that answers everything with the same bytes, or nothing at all.
@@ -50,7 +50,7 @@ fn ping() -> Command {
     Command::new("PING")
 }
 
-/// What is said about the store at that URL, once the reason is known.
+/// What an error says about the store at that URL, once the reason is known.
 async fn reason_at(url: &str) -> String {
     let redis = Redis::worker(&url.parse().unwrap());
     eventually("a reason", async || {
@@ -65,7 +65,7 @@ async fn reason_at(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn nobody_listens_or_nobody_knows_the_host() {
+async fn a_closed_port_and_an_unknown_host_are_named() {
     let free = ports::free().unwrap();
     let reason = reason_at(&format!(
         "redis://payments:{SECRET}@127.0.0.1:{}",
@@ -78,13 +78,13 @@ async fn nobody_listens_or_nobody_knows_the_host() {
 }
 
 #[tokio::test]
-async fn a_user_or_a_password_or_a_database_is_wrong() {
+async fn a_wrong_user_password_or_database_is_named() {
     let stores = Stores::start().await;
     let port = stores.own.port();
     let stranger = "its server does not know this user, or the password is wrong";
     for (login, reason) in [
         (format!("inventory:{SECRET}@"), stranger),
-        (format!("nobody:{SECRET}@"), stranger),
+        (format!("unknown:{SECRET}@"), stranger),
         (
             String::new(),
             "its server wants a password, and the URL has none",
@@ -106,7 +106,7 @@ async fn a_user_or_a_password_or_a_database_is_wrong() {
 }
 
 #[tokio::test]
-async fn something_else_answers_or_nothing_does() {
+async fn a_server_of_another_protocol_and_a_silent_one_are_named() {
     for (answer, reason) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -138,7 +138,7 @@ async fn something_else_answers_or_nothing_does() {
 }
 
 #[tokio::test]
-async fn the_sentinels_are_away_or_do_not_know_the_name() {
+async fn sentinels_that_are_away_or_do_not_know_the_name_are_named() {
     let (free, other) = (ports::free().unwrap(), ports::free().unwrap());
     let url = |port: u16, other: u16| {
         format!(
@@ -198,14 +198,15 @@ impl Log {
 }
 
 #[tokio::test]
-async fn the_log_names_each_reason_once_however_many_clients_try_and_says_when_it_is_over() {
+async fn the_log_names_each_reason_once_for_all_clients_and_says_when_it_is_over() {
     let stores = Stores::start().await;
     let log = Log::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt()
         .with_writer(move || writer.clone())
         .with_ansi(false);
-    // Beside a single one, lines that another test was the first to write would not be seen here.
+    // `tracing` caches for each call site whether any subscriber wants its lines. With one
+    // subscriber, a call site that another test ran first would stay silent here.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(lines.finish());
     let clients: Vec<Redis> = (0..4)

@@ -1,4 +1,4 @@
-//! The next consumer settles what a crash leaves behind.
+//! The next consumer settles the entries that a crash leaves pending.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn own_pending_entries_are_settled_on_start() {
     assert_eq!(counts, 0, "no count is left behind");
 }
 
-/// An acknowledged entry is never delivered again, so its count has to be gone before.
+/// An acknowledged entry is never delivered again, so its count has to be removed first.
 #[tokio::test]
 async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     let stores = Stores::start().await;
@@ -48,10 +48,10 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     assert_eq!(stores.operate(counts).await.int().unwrap(), 0);
 }
 
-/// A consumer leaves such a count that froze before it counted, and woke up after another consumer had
-/// acknowledged the entry.
+/// A consumer can leave such a count. It freezes before it counts, and wakes up after another
+/// consumer has acknowledged the entry.
 #[tokio::test]
-async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
+async fn the_count_of_an_entry_that_is_not_pending_is_forgotten() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE]).await;
@@ -87,10 +87,10 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
     drop(patient);
 }
 
-/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never get
-/// past the entries of the living consumer.
+/// One scan looks at ten times as many entries as it takes over. A scan that always began at the
+/// front would never get past the entries of the living consumer.
 #[tokio::test]
-async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_over() {
+async fn entries_of_a_dead_consumer_are_found_behind_many_of_a_living_one() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit(vec![DONE; 1_600]).await;
@@ -120,15 +120,15 @@ async fn a_long_list_of_a_dead_consumer_is_taken_over_in_several_scans() {
     let started = tokio::time::Instant::now();
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), vec![1; 3_000]);
-    // Otherwise each of 15 scans would wait 2 s for new entries.
+    // If each scan waited 2 s for new entries, 15 scans would take 30 s.
     let took = started.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
-/// The next batch is read while one is settled. It then waits for its turn in the hands of a live
+/// The consumer reads the next batch while it settles one. The next batch is then pending at a live
 /// consumer.
 #[tokio::test]
-async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
+async fn a_consumer_does_not_take_over_the_batch_it_has_in_hand() {
     let stores = Stores::start().await;
     let script = Script::default();
     let _running = stores.consume_after("one", &script, HASTY);
@@ -189,10 +189,10 @@ async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_
     assert_goes_on_without(&stores, &script, &trimmed).await;
 }
 
-/// The process dies of one entry each time. In the end that entry is set aside, and its neighbours are
-/// not.
+/// One entry kills the consumer each time. In the end it becomes a dead letter, and its neighbours
+/// are settled.
 #[tokio::test]
-async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
+async fn an_entry_that_kills_its_consumer_is_parked_in_the_end() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE, DIE, DONE]).await;
     for life in 1..20 {
@@ -207,11 +207,11 @@ async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
             let parked = stores.wait_parked(1).await.remove(0);
             assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
             assert_eq!(field(&parked, "dl_reason"), "max_deliveries");
-            assert!(life <= 10, "only in life {life}");
+            assert!(life <= 10, "only at start {life}");
             return;
         }
     }
-    panic!("it kills for ever");
+    panic!("the entry still kills its consumer");
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
     assert_eq!(
         (lost, consumers(&stores).await.len()),
         (0, 3),
-        "nobody is idle that long"
+        "no consumer is idle for that long"
     );
     let idle = own
         .idle_consumers(&stores.emitter, Duration::ZERO)

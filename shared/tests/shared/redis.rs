@@ -1,4 +1,4 @@
-//! The Redis client: it fails quickly, comes back by itself, and tells "not now" from "never".
+//! The Redis client fails quickly, reconnects by itself, and tells "not now" from "never".
 
 use std::time::Duration;
 
@@ -64,8 +64,8 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     let redis = client(&stores).await;
     stores.own.pause();
     let frozen = Instant::now();
-    // Longer than the client takes to find the connection unresponsive, so that both ways of
-    // failing are seen.
+    // Longer than the client needs to find that the connection is unresponsive. So both kinds of
+    // failure occur.
     while frozen.elapsed() < Duration::from_secs(5) {
         assert_fails_in_time(&redis).await;
     }
@@ -108,7 +108,7 @@ async fn a_blocked_read_ends_by_its_block() {
         member.read_new(&reader, &mut pace, 10, block),
         stores.emit([DONE])
     );
-    assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
+    assert_eq!(entries.unwrap().len(), 1, "a new entry ends the read");
 }
 
 #[tokio::test]
@@ -129,8 +129,8 @@ async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
     assert!(took < block, "{took:?}");
 }
 
-/// An event is parked after a refusal and waits for ever otherwise, so the two must not be
-/// confused.
+/// After a refusal a consumer makes the event a dead letter. After any other error it waits and
+/// tries again.
 #[tokio::test]
 async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
     let stores = Stores::start().await;
@@ -180,7 +180,7 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
 }
 
 #[tokio::test]
-async fn real_refusals_are_told_apart_too() {
+async fn refusals_of_a_real_server_are_told_apart_too() {
     let stores = Stores::start().await;
     let operator = &stores.operator;
     let set = |key: &str| Command::new("SET").key(key).arg("x");
@@ -217,7 +217,7 @@ async fn real_refusals_are_told_apart_too() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_refused_is_waited_out() {
+async fn a_client_waits_until_its_login_is_accepted() {
     let stores = Stores::start().await;
     let revoke = Command::new("ACL").args(["SETUSER", "inventory", "off"]);
     stores.operate(revoke).await;
@@ -230,7 +230,7 @@ async fn a_login_that_is_refused_is_waited_out() {
 }
 
 #[tokio::test]
-async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
+async fn clones_share_a_connection_and_each_gets_its_own_answers() {
     let stores = Stores::start().await;
     let redis = client(&stores).await;
     let echoes = (0..2_000).map(|number: i64| {
@@ -249,7 +249,7 @@ async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
 async fn provoke(stores: &Stores, code: &str) -> RedisError {
     let script = format!("return redis.error_reply('{code} because of a test')");
     let eval = Command::new("EVAL").arg(script).arg(0);
-    // Some of them make the client connect anew, which must not take the next answer with it.
+    // Some codes make the client reconnect. A client that reconnects must not lose the next answer.
     let redis = Redis::worker(&url(&stores.own, User::Operator));
     redis.run(Command::new("PING")).await.unwrap();
     redis.run(eval).await.unwrap_err()

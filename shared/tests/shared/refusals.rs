@@ -1,5 +1,6 @@
-//! A store that refuses says why, and whether anything was done.
+//! A store that refuses a command: the error says why, and whether anything was changed.
 
+use futures_util::future::join_all;
 use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
 use shared::redis::{Code, Command, Redis, RedisError, Reply};
 use stack::credentials::User;
@@ -65,9 +66,9 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
     );
 }
 
-/// A function that its user forbids to go on may have written already.
+/// A function can lose a permission in its middle. It may have written before.
 #[tokio::test]
-async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() {
+async fn a_function_that_is_stopped_half_way_may_have_changed_something() {
     let stores = Stores::start().await;
     let code = "#!lua name=half\nredis.register_function('half', function(keys) \
         redis.call('SET', keys[1], 'x') return redis.call('FLUSHALL') end)";
@@ -86,9 +87,10 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
     assert_eq!(written.text().unwrap(), "x");
 }
 
-/// Each command on its way gets its own answer, also beside one after which the server is left.
+/// Each command under way gets its own answer, also when the client leaves the server after one of
+/// them.
 #[tokio::test]
-async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
+async fn each_command_on_its_way_to_a_replica_gets_its_own_answer() {
     let stores = Stores::start().await;
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
     owner
@@ -101,7 +103,8 @@ async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
         let set = owner.run(Command::new("SET").key("product:1").arg("y"));
         let get = owner.run(Command::new("GET").key("product:1"));
         let (set, get) = tokio::join!(set, get);
-        // Before it comes back from looking for another primary, nothing is said for certain.
+        // Until the client has looked for another primary, an error says that the outcome is
+        // unknown.
         if let Err(error) = &get {
             assert!(
                 !error.did_nothing(),
@@ -122,4 +125,27 @@ async fn operate(stores: &Stores, words: &[&str]) -> Reply {
     stores
         .operate(command.args(words[1..].iter().copied()))
         .await
+}
+
+/// The queue of a client holds 10,000 commands. The others are never sent.
+#[tokio::test]
+async fn a_command_for_which_the_client_has_no_room_is_known_to_have_changed_nothing() {
+    let stores = Stores::start().await;
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    let set = || Command::new("SET").key("product:1").arg("x");
+    redis.run(set()).await.unwrap();
+    stores.own.kill();
+    wait_until("the client to notice", LIMIT, || async {
+        redis.run(set()).await.is_err()
+    })
+    .await
+    .unwrap();
+    let answers = join_all((0..20_000).map(|_| redis.run(set()))).await;
+    let errors: Vec<RedisError> = answers.into_iter().filter_map(Result::err).collect();
+    let (crowded, others): (Vec<_>, Vec<_>) = errors
+        .into_iter()
+        .partition(|error| error.is(Code::Crowded));
+    assert!(crowded.len() > 1_000, "{} were refused", crowded.len());
+    assert!(crowded.iter().all(RedisError::did_nothing));
+    assert!(!others.iter().any(RedisError::did_nothing));
 }

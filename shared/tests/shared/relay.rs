@@ -1,5 +1,4 @@
-//! A wire to a server that can be made to swallow what it is given: connections stay open, and
-//! nothing arrives.
+//! A wire to a server that can swallow all bytes: connections stay open, and nothing arrives.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// A relay in front of one server. Gone with all its connections when dropped.
+/// A relay in front of one server. When it is dropped, it closes all its connections.
 pub(crate) struct Relay {
     address: SocketAddr,
     wire: Arc<Wire>,
@@ -40,7 +39,7 @@ impl Relay {
         }
     }
 
-    /// The address of the server, by way of this relay.
+    /// The address of the server through this relay.
     pub(crate) fn url(&self, server: &RedisServer, user: User) -> RedisUrl {
         let (direct, port) = (server.url(user), self.address.port());
         direct
@@ -49,22 +48,22 @@ impl Relay {
             .unwrap()
     }
 
-    /// From now on nothing arrives.
+    /// From now on nothing arrives in either direction.
     pub(crate) fn swallow(&self) {
         self.wire.swallows.store(true, Ordering::SeqCst);
     }
 
-    /// New connections work again. Those that lost something never will.
+    /// New connections work again. A connection that has lost bytes stays silent.
     pub(crate) fn heal(&self) {
         self.wire.swallows.store(false, Ordering::SeqCst);
     }
 
-    /// Connections that clients hold open.
+    /// The number of connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.wire.open.load(Ordering::SeqCst)
     }
 
-    /// Connections that were ever made.
+    /// The number of connections that were ever made.
     pub(crate) fn accepted(&self) -> usize {
         self.wire.accepted.load(Ordering::SeqCst)
     }
@@ -83,7 +82,7 @@ async fn accept(listener: TcpListener, port: u16, wire: Arc<Wire>) {
     }
 }
 
-/// Passes on what comes until the client hangs up.
+/// Passes on all bytes until the client closes the connection.
 async fn connect(client: TcpStream, port: u16, wire: &Wire) {
     let lost = AtomicBool::new(false);
     let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -93,7 +92,7 @@ async fn connect(client: TcpStream, port: u16, wire: &Wire) {
         () = pass_on(from_client, to_server, wire, &lost) => {}
         () = async {
             pass_on(from_server, to_client, wire, &lost).await;
-            // A server that hangs up is not heard on a wire that swallows.
+            // On a wire that swallows, the client does not notice that the server closes.
             if lost.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }

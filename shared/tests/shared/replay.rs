@@ -1,4 +1,4 @@
-//! The recent past is acted on again where the own store may have forgotten it.
+//! The consumer replays the recent past of a stream if the own store may have forgotten it.
 
 use shared::redis::Command;
 use shared::store::open::Witness;
@@ -26,7 +26,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarn
 }
 
 #[tokio::test]
-async fn what_is_new_waits_until_the_past_was_acted_on_again() {
+async fn new_entries_wait_until_the_replay_is_finished() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE; 450]).await;
@@ -49,10 +49,10 @@ async fn what_is_new_waits_until_the_past_was_acted_on_again() {
     );
 }
 
-/// The own store forgets its tail, and then the store of the stream forgets everything. The events to
-/// replay come back with the files of that store.
+/// The own store forgets its last writes, and then the store of the stream loses all its data. The
+/// events to replay come back with the files of that store.
 #[tokio::test]
-async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
+async fn a_stream_that_was_lost_is_replayed_once_it_is_back() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE; 3]).await;
@@ -77,7 +77,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
+async fn a_store_that_lost_its_checkpoint_while_it_ran_is_noticed() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE; 150]).await;

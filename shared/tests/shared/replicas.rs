@@ -1,4 +1,4 @@
-//! Nothing is answered, and no entry acted on, that replicas do not have.
+//! No answer and no action depends on a write that the replicas do not have.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) const ACKS: ReplicaAcks = ReplicaAcks {
     count: 1,
     timeout: Duration::from_millis(300),
 };
-/// What the answer may take beyond that on a busy machine.
+/// How much longer than the limit of `WAIT` an answer may take on a busy machine.
 const MARGIN: Duration = Duration::from_millis(700);
 
 /// A server that copies another one.
@@ -68,7 +68,7 @@ fn set() -> Command {
     Command::new("SET").key("product:1").arg("x")
 }
 
-/// Waits until the replica takes part.
+/// Waits until the replica confirms a write.
 async fn wait_confirmed(redis: &Redis) {
     eventually("the replica", async || {
         redis.run_confirmed(set()).await.is_ok()
@@ -102,7 +102,7 @@ async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwis
     for answer in answers {
         assert_unconfirmed(&answer.unwrap_err());
     }
-    // One round that they wait for, and one that was on its way before it.
+    // The calls wait for one round of `WAIT`, and for one that was under way before it.
     assert!(
         started.elapsed() < ACKS.timeout * 2 + MARGIN,
         "{:?}",
@@ -114,7 +114,7 @@ async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwis
 }
 
 #[tokio::test]
-async fn many_changes_share_one_question_to_the_replicas() {
+async fn many_changes_share_one_wait_for_the_replicas() {
     let stores = Stores::start().await;
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Inventory)).with_acks(ACKS);
@@ -131,10 +131,10 @@ async fn many_changes_share_one_question_to_the_replicas() {
     assert!(waits <= 100, "{waits}");
 }
 
-/// The answer still comes, and then the connection closes. What `WAIT` would say on the next one
-/// is not about this change.
+/// The change is answered, and then its connection closes. `WAIT` on the next connection says
+/// nothing about this change.
 #[tokio::test]
-async fn a_change_on_a_connection_that_is_gone_is_not_confirmed_by_the_next_one() {
+async fn a_change_on_a_lost_connection_is_not_confirmed_by_the_next_one() {
     let stores = Stores::start().await;
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Operator)).with_acks(ACKS);
@@ -152,8 +152,8 @@ async fn a_change_on_a_connection_that_is_gone_is_not_confirmed_by_the_next_one(
     }
 }
 
-/// What a blocked read is given is no write of its connection, and `WAIT` alone confirms an entry
-/// that no replica has.
+/// A blocked read does not count as a write of its connection. So `WAIT` alone would confirm an
+/// entry that no replica has.
 #[tokio::test]
 async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
     let stores = Stores::start().await;
@@ -184,7 +184,7 @@ async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
             _ => assert_unconfirmed(&read.unwrap_err()),
         }
         replica.server.resume();
-        // The next round begins with a replica that has everything.
+        // The next round begins with a replica that is in sync.
         wait_confirmed(&stores.emitter.clone().with_acks(ACKS)).await;
     }
 }
@@ -210,7 +210,7 @@ async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missin
     for _ in 0..10 {
         assert_unconfirmed(&redis.run_confirmed(set()).await.unwrap_err());
     }
-    assert_eq!(script.times(DONE), [1; 5], "nobody may act on them");
+    assert_eq!(script.times(DONE), [1; 5], "no consumer may act on them");
     replica.server.resume();
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), [1; 10]);
@@ -218,9 +218,9 @@ async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missin
     running.stop().await;
 }
 
-/// `min-replicas-to-write` refuses reads through a group as well, and acknowledgements.
+/// `min-replicas-to-write` also refuses reads through a group, and acknowledgements.
 #[tokio::test]
-async fn a_store_that_wants_more_replicas_is_waited_for() {
+async fn a_consumer_waits_for_a_store_that_wants_more_replicas() {
     let stores = Stores::start().await;
     let script = Script::default();
     let running = stores.consume("one", &script);

@@ -1,4 +1,4 @@
-//! Trimming a stream: entries that a reader may still need stay.
+//! Trimming a stream keeps the entries that a reader may still need.
 
 use std::iter::repeat_n;
 use std::time::Duration;
@@ -22,8 +22,8 @@ async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
         .collect()
 }
 
-/// Everything from `needed` on is there. Of the older entries, at most one node of the stream is
-/// there.
+/// Asserts that everything from `needed` on is there. Trimming works on nodes of 100 entries, so up
+/// to 100 older entries may be left.
 fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
     assert!(
         left.ends_with(&ids[needed..]),
@@ -31,7 +31,10 @@ fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
     );
     let since = milliseconds(&ids[needed.min(ids.len() - 1)]);
     let spared = left.iter().filter(|id| milliseconds(id) < since).count();
-    assert!(spared <= 100, "{spared} that nobody needs are left");
+    assert!(
+        spared <= 100,
+        "{spared} entries that no reader needs are left"
+    );
 }
 
 fn milliseconds(id: &str) -> u64 {
@@ -39,7 +42,7 @@ fn milliseconds(id: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_unread_or_pending_is_never_removed() {
+async fn unread_and_pending_entries_are_never_removed() {
     let stores = Stores::start().await;
     let ids = stores.emit(repeat_n(DONE, 1_000)).await;
     stores.give("one", 500).await;
@@ -48,7 +51,7 @@ async fn what_is_unread_or_pending_is_never_removed() {
         .acknowledge(&stores.emitter, ids[..300].to_vec())
         .await
         .unwrap();
-    // The pending entries begin at 300; one in the middle is acknowledged already.
+    // Pending are the entries from 300 on. One entry in the middle is acknowledged already.
     member
         .acknowledge(&stores.emitter, vec![ids[400].clone()])
         .await
@@ -63,7 +66,7 @@ async fn what_is_unread_or_pending_is_never_removed() {
 }
 
 #[tokio::test]
-async fn what_is_younger_than_the_retention_is_never_removed() {
+async fn entries_younger_than_the_retention_are_never_removed() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     let script = Script::default();
@@ -82,7 +85,7 @@ async fn without_its_group_a_stream_is_left_alone() {
     );
     let ids = stores.emit([DONE; 500]).await;
     assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
-    // Another group does not replace this one, even if it has read everything.
+    // Another group does not replace the missing one, even if it has read everything.
     let create = Command::new("XGROUP")
         .arg("CREATE")
         .key(STREAM)
@@ -103,9 +106,9 @@ async fn without_its_group_a_stream_is_left_alone() {
     assert!(trim_all(&stores, Duration::ZERO).await.ends_with(&ids));
 }
 
-/// The reader of the entry may forget its effect a moment later.
+/// The store of the reader may forget the effect of the entry a moment after the acknowledgement.
 #[tokio::test]
-async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
+async fn an_entry_that_was_needed_at_the_last_trim_stays_at_this_one() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     stores.give("one", 500).await;
@@ -143,7 +146,7 @@ async fn the_slowest_group_decides() {
 }
 
 #[tokio::test]
-async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
+async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_replay() {
     const HOUR_MS: u64 = 60 * 60 * 1_000;
     let stores = Stores::start().await;
     let owner = stores.owner_of_stream();
@@ -162,7 +165,7 @@ async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
         .acknowledge(&stores.emitter, ids[..600].to_vec())
         .await
         .unwrap();
-    // The group has come as far as three hours ago: entries at most two hours older than that stay.
+    // The group has got as far as three hours ago. Entries that are at most two hours older stay.
     let left = trim_all(&stores, Duration::from_hours(2)).await;
     assert_trimmed_to(&left, &ids, 300);
 }

@@ -1,4 +1,4 @@
-//! What happens to an entry on which the handler fails, and to its neighbours.
+//! An entry on which the handler fails, and the entries around it.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use shared::stream::group::BATCH;
 use crate::harness::{Stores, field};
 use crate::script::{AWAY_TWICE, DONE, REFUSE, RETRY, RETRY_TWICE, Script};
 
-/// Hand-overs after which an entry is set aside.
+/// After this many attempts an entry becomes a dead letter.
 const MAX_ATTEMPTS: usize = shared::stream::delivery::MAX_ATTEMPTS as usize;
 
 #[tokio::test]
-async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_set_aside() {
+async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_parked() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([DONE, RETRY, DONE]).await;
@@ -73,12 +73,12 @@ async fn a_refused_batch_is_tried_entry_by_entry() {
         "{parked:?}"
     );
     assert_eq!(script.times(REFUSE), [MAX_ATTEMPTS]);
-    // Once with the culprit, once without.
+    // The store saw each neighbour twice: once together with the refused entry, once without it.
     assert_eq!(script.times(DONE), [2; 9]);
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_counts_against_nobody() {
+async fn a_store_that_is_away_costs_no_entry_an_attempt() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE, AWAY_TWICE, DONE]).await;

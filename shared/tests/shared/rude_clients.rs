@@ -1,4 +1,4 @@
-//! Clients that do not behave.
+//! Clients that send too much, or take nothing.
 
 use std::io;
 use std::sync::Arc;
@@ -16,16 +16,17 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::http::{LIMIT, Server};
 
-/// How long a client may take nothing of an answer.
+/// How long a client may take no byte of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A large answer in pieces, and how many of them fit into the buffers between server and client.
+/// A large answer in pieces. Up to `BUFFERED_PIECES` fit into the buffers between server and
+/// client.
 const PIECE: &[u8] = &[b'x'; 1024 * 1024];
 const PIECES: usize = 64;
 const BUFFERED_PIECES: usize = 16;
-/// Buffer of a client that takes nothing, in bytes.
+/// Receive buffer of a client that takes nothing, in bytes.
 const RECEIVE_BUFFER: u32 = 4096;
 
-/// Sends a request, and `more`.
+/// Opens a connection, and sends a request with `more` behind it.
 async fn request(server: &Server, path: &str, more: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
@@ -35,7 +36,7 @@ async fn request(server: &Server, path: &str, more: &str) -> TcpStream {
     connection
 }
 
-/// Waits until another connection is answered, and not refused.
+/// Waits until another connection is answered with 200.
 async fn answered_within(server: &Server, limit: Duration) -> bool {
     let answered = async || {
         let (mut connection, mut start) = (request(server, "/alive", "").await, [0; 12]);
@@ -45,7 +46,7 @@ async fn answered_within(server: &Server, limit: Duration) -> bool {
 }
 
 #[tokio::test]
-async fn a_client_that_says_too_much_and_goes_away_gives_its_place_back() {
+async fn a_client_that_says_too_much_and_goes_away_frees_its_connection() {
     let ticks = || {
         let clock = tokio::time::interval(Duration::from_millis(10));
         Body::from_bytes_stream(stream::unfold(clock, |mut clock| async {
@@ -83,7 +84,7 @@ async fn take_nothing(more: &str) {
     let routes = Routes::default().page("/large", large);
     let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]);
     let client = request(&server, "/large", more).await;
-    // It is answered, and no longer an idle one that makes room for others.
+    // The server answers. So the connection is not an idle one that makes room for others.
     tokio::time::timeout(LIMIT, client.peek(&mut [0]))
         .await
         .unwrap()

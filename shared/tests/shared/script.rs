@@ -1,4 +1,4 @@
-//! A handler that does what the quantity of an order tells it to.
+//! A handler whose outcome is the quantity of the order.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The handler. Clones share one list of calls.
+/// The handler. Its clones share one list of calls.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
     calls: Arc<Mutex<Vec<Call>>>,
     let_go: Arc<Notify>,
 }
 
-/// One batch that was handed over.
+/// One batch that the handler got.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) at: Instant,
@@ -28,44 +28,44 @@ pub(crate) struct Call {
 
 /// The handler succeeds.
 pub(crate) const DONE: u32 = 1;
-/// The handler fails each time, and says that another attempt may succeed.
+/// The handler fails each time, and asks for another attempt.
 pub(crate) const RETRY: u32 = 2;
-/// The handler says that no attempt will ever succeed.
+/// The handler says that no attempt can succeed.
 pub(crate) const PARK: u32 = 3;
-/// The handler succeeds at the third attempt.
+/// The handler fails twice, and succeeds at the third attempt.
 pub(crate) const RETRY_TWICE: u32 = 4;
-/// The store refuses the whole batch that it is in.
+/// The store refuses the whole batch that contains this entry.
 pub(crate) const REFUSE: u32 = 5;
-/// The store is away at the first two attempts.
+/// The store is unreachable at the first two attempts.
 pub(crate) const AWAY_TWICE: u32 = 6;
-/// The handler never answers, as if the process had died of it.
+/// The handler never answers, as if the process had died.
 pub(crate) const DIE: u32 = 7;
 /// The handler succeeds once [`Script::let_go`] is called.
 pub(crate) const HELD: u32 = 8;
-/// The store is away at each attempt.
+/// The store is unreachable at each attempt.
 pub(crate) const AWAY: u32 = 9;
 /// The handler fails at the first attempt, and never answers at the second one.
 pub(crate) const FAIL_THEN_DIE: u32 = 10;
 
 impl Script {
-    /// Everything that was handed over so far.
+    /// All batches that the handler got so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Lets a held order go.
+    /// Lets the handler succeed on the orders it holds.
     pub(crate) fn let_go(&self) {
         self.let_go.notify_one();
     }
 
-    /// The calls in which orders of that quantity were handed over.
+    /// The batches that had orders of this quantity.
     pub(crate) fn calls_with(&self, quantity: u32) -> Vec<Call> {
         let mut calls = self.calls();
         calls.retain(|call| call.orders.iter().any(|(_, found)| *found == quantity));
         calls
     }
 
-    /// How often each order of that quantity was handed over.
+    /// How often the handler got each order of this quantity.
     pub(crate) fn times(&self, quantity: u32) -> Vec<usize> {
         let mut times = BTreeMap::new();
         for (id, found) in self.calls().into_iter().flat_map(|call| call.orders) {
@@ -141,7 +141,7 @@ impl Handler for Script {
     }
 }
 
-/// An event about an order of that quantity.
+/// An event about an order of this quantity.
 pub(crate) fn order(quantity: u32) -> OrderCompleted {
     let order_id = OrderId::mint();
     OrderCompleted {

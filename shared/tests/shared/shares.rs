@@ -1,4 +1,4 @@
-//! Clients of one address that use up its share of the answers which may be left unread.
+//! Clients of one address use up its share of the answers that may be left unread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,15 +15,15 @@ use crate::http::Server;
 use crate::raw::Raw;
 use crate::slow_readers::{PAGE, asking, last, small};
 
-/// Answers that one address may leave unread: a quarter of `MAX_REQUESTS`.
+/// The number of answers that one address may leave unread: a quarter of `MAX_REQUESTS`.
 const SHARE: usize = 2;
-/// Requests that are under way when the share is used up.
+/// The number of requests that are under way when the share is used up.
 const BEYOND: usize = 3;
 const ENV: &[(&str, &str)] = &[("MAX_REQUESTS", "8"), ("HEADER_TIMEOUT", "1s")];
-/// Longer than an answer beyond the share is kept.
+/// Longer than the server keeps an answer beyond the share.
 const EXCESS: Duration = Duration::from_secs(2);
 
-/// Holds the requests for a page until there are permits.
+/// Holds the requests for a page until a test gives permits.
 struct Held {
     arrived: AtomicUsize,
     permits: Semaphore,
@@ -36,7 +36,7 @@ async fn page(Data(held): Data<&Arc<Held>>) -> Response {
     Response::builder().body(vec![b'x'; PAGE])
 }
 
-/// Clients of one address that ask for a page which is held.
+/// Clients of one address that ask for a held page.
 async fn clients(server: &Server, path: &str, held: &Held, count: usize) -> Vec<Raw> {
     let asked = join_all((0..count).map(|_| asking(server, path))).await;
     let arrived = || async { held.arrived.load(Ordering::Relaxed) == count };
@@ -68,7 +68,7 @@ async fn only_answers_beyond_the_share_of_an_address_are_cut_off_soon() {
     let routes = Routes::default().page("/first", page.data(first.clone()));
     let routes = routes.page("/later", page.data(later.clone()));
     let server = Server::serve(routes.page("/small", small), ENV);
-    // All are under way before the first is answered, so none of them is refused.
+    // All requests are under way before the first is answered, so none of them is refused.
     let within = clients(&server, &last("/first"), first, SHARE).await;
     let beyond = clients(&server, &last("/later"), later, BEYOND).await;
     first.permits.add_permits(SHARE);
@@ -79,11 +79,11 @@ async fn only_answers_beyond_the_share_of_an_address_are_cut_off_soon() {
     let (within, beyond) = (rest_of(within).await, rest_of(beyond).await);
     assert!(
         within.iter().all(|text| is_whole(text)),
-        "the first keep their time"
+        "the first clients keep their time"
     );
     assert!(
         !beyond.iter().any(|text| is_whole(text)),
-        "the others had 1 s"
+        "the other clients had 1 s"
     );
     let is_free = || async { server.get("/small").await.0 == 200 };
     eventually("the share to be free", is_free).await;

@@ -1,4 +1,4 @@
-//! Clients that do not take their answers, or not fast enough.
+//! Clients that take their answers slowly, or not at all.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use crate::floods::{connect, make_room_for_floods};
 use crate::http::{LIMIT, Server};
 use crate::raw::{Raw, Said};
 
-/// More than all buffers between a server and a client take.
+/// More bytes than fit into all buffers between a server and a client.
 const LARGE: usize = 8 * 1024 * 1024;
 pub(crate) const PAGE: usize = 2 * MAX_ANSWER_BYTES;
-/// Answers that one address may leave untaken, and how many it asks for.
+/// The number of answers that one address may leave untaken, and the number it asks for.
 const SHARE: usize = 512 / 4;
 const CROWD: usize = 600;
-/// How many requests of others are answered beside them, each within this time on a busy machine.
+/// How many requests of other addresses are answered meanwhile, and the time that each may take.
 const OTHERS: usize = 50;
 const PROMPT: Duration = Duration::from_secs(2);
 /// The smallest buffer that a socket can have.
 const SMALL_BUFFER: u32 = 2 * 1024;
-/// How long a client may take nothing, and how long while all places are taken.
+/// How long a client may take no byte, and how long while all requests are in use.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 const ASK: &str = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Bytes of which no two parts are alike.
+/// Bytes of which no two parts are the same.
 fn large_text() -> Vec<u8> {
     (0..LARGE / 8)
         .flat_map(|number| format!("{number:07}\n").into_bytes())
@@ -45,13 +45,13 @@ fn large() -> Response {
     Response::builder().body(large_text())
 }
 
-/// As large as an answer of a service, or a little larger.
+/// An answer a little larger than any answer of a service.
 #[handler]
 fn page() -> Response {
     Response::builder().body(vec![b'x'; PAGE])
 }
 
-/// A stream that begins, and goes on without end.
+/// A stream that never ends.
 #[handler]
 fn endless() -> Response {
     let piece = || Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024]));
@@ -70,7 +70,7 @@ fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     Server::serve(routes.page("/page", page).page("/small", small), env)
 }
 
-/// A client that has room for next to nothing.
+/// A client that has sent this request, and whose buffer holds next to nothing.
 pub(crate) async fn asking(server: &Server, what: &str) -> Raw {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
@@ -79,24 +79,24 @@ pub(crate) async fn asking(server: &Server, what: &str) -> Raw {
     raw
 }
 
-/// Waits until a request is refused because others are not done.
+/// Waits until the server refuses a request because `MAX_REQUESTS` others are not done.
 async fn wait_full(server: &Server) {
     let refused = || async { server.get("/small").await.0 == 503 };
     eventually("all places to be taken", refused).await;
 }
 
-/// Waits until the place is free again, and tells for how long it was not.
+/// Waits until the server takes a request again. Answers how long it refused.
 async fn wait_free(server: &Server) -> Duration {
     let started = Instant::now();
     let free = || async { server.get("/small").await.0 == 200 };
-    wait_until("a place to be free", WRITE_TIMEOUT + LIMIT, free)
+    wait_until("room for a request", WRITE_TIMEOUT + LIMIT, free)
         .await
         .unwrap();
     started.elapsed()
 }
 
 #[tokio::test]
-async fn a_request_has_its_place_until_its_answer_is_taken() {
+async fn a_request_counts_until_its_answer_is_taken() {
     let server = start(&[("MAX_REQUESTS", "1")]);
     let mut slow = asking(&server, ASK).await;
     wait_full(&server).await;
@@ -118,7 +118,7 @@ async fn a_request_has_its_place_until_its_answer_is_taken() {
     }
     wait_free(&server).await;
     let body = read.split_off(read.len() - LARGE);
-    assert!(body == large_text(), "it is whole");
+    assert!(body == large_text(), "the answer is whole");
 }
 
 #[tokio::test]
@@ -148,12 +148,12 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
     let quiet = async {
         let server = start(&[("MAX_CONNECTIONS", "1")]);
         let slow = asking(&server, ASK).await;
-        // Until it is answered, its place is given to the next client.
+        // Until this answer has begun, the next request could still go first.
         slow.0.readable().await.unwrap();
         let waited = wait_free(&server).await;
         assert!(
             waited + LIMIT / 10 > WRITE_TIMEOUT,
-            "others had room all the time: {waited:?}"
+            "other clients had room all the time: {waited:?}"
         );
     };
     let crowded = async {
@@ -163,7 +163,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
         let waited = wait_free(&server).await;
         assert!(
             waited < WRITE_TIMEOUT,
-            "{waited:?} is too long while others are refused"
+            "{waited:?} is too long while other clients are refused"
         );
         assert!(waited > HEADER_TIMEOUT / 2, "{waited:?} is too short");
     };
@@ -171,7 +171,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_takes_no_place() {
+async fn a_stream_that_its_client_does_not_read_does_not_count() {
     let server = start(&[("MAX_REQUESTS", "1")]);
     let mut streams = Vec::new();
     for _ in 0..3 {
@@ -180,12 +180,12 @@ async fn a_stream_that_nobody_reads_takes_no_place() {
     }
 }
 
-/// A request behind which none follows.
+/// A request after which the client sends no other.
 pub(crate) fn last(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
-/// What an address is answered.
+/// The answer to a client at this address.
 async fn answer_to(server: &Server, host: u8, path: &str) -> Said {
     let mut raw = Raw(connect(server, host).await);
     raw.say(last(path)).await;
@@ -193,7 +193,7 @@ async fn answer_to(server: &Server, host: u8, path: &str) -> Said {
 }
 
 #[tokio::test]
-async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
+async fn answers_that_one_address_does_not_take_leave_room_for_others() {
     make_room_for_floods();
     let server = start(&[]);
     let ask = last("/page");

@@ -1,4 +1,4 @@
-//! Requests that are refused before their body was read, by clients that send all of it first.
+//! Requests that are refused before their body was read, by clients that first send all of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::http::{LIMIT, Server};
 use crate::raw::{Raw, Said};
 
 const MIB: usize = 1024 * 1024;
-/// How long a refused client may be silent, and how long it may go on at all.
+/// How long a refused client may pause, and how long it may send in all.
 const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 const DRAIN_TIME: Duration = Duration::from_secs(30);
 const HEAD: &str = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
@@ -99,7 +99,7 @@ async fn a_refused_client_with_a_small_body_keeps_its_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
+async fn a_client_that_expects_100_continue_is_told_to_send_or_refused() {
     let server = start(&[]);
     let head = format!("{HEAD}Expect: 100-continue\r\n");
     let mut raw = Raw::to(&server).await;
@@ -120,9 +120,9 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
     raw.answer().await.last_problem(429, "rate-limited");
 }
 
-/// Waits until there is a place again for another client. One that is refused makes room at once.
+/// Waits until another client is served. A client that was refused frees its connection at once.
 async fn assert_free_within(server: &Server, limit: Duration) {
-    wait_until("a place", limit + LIMIT, || async {
+    wait_until("a free connection", limit + LIMIT, || async {
         let mut raw = Raw::to(server).await;
         raw.say("GET /alive HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             .await;
@@ -133,7 +133,7 @@ async fn assert_free_within(server: &Server, limit: Duration) {
 }
 
 #[tokio::test]
-async fn a_refused_client_that_does_not_go_is_let_go() {
+async fn a_refused_client_that_does_not_leave_is_disconnected() {
     let announced = format!("{HEAD}Content-Length: 1000000000\r\n\r\n");
     let refused = async || {
         let server = start(&[("MAX_CONNECTIONS", "1")]);
@@ -156,7 +156,7 @@ async fn a_refused_client_that_does_not_go_is_let_go() {
         };
         tokio::time::timeout(DRAIN_TIME + LIMIT, drip)
             .await
-            .expect("it is still read");
+            .expect("the server still reads");
     };
     let endless = async {
         let (server, mut raw) = refused().await;
@@ -174,7 +174,7 @@ async fn a_refused_client_that_does_not_go_is_let_go() {
         let (kept, said) = raw.kept().await;
         assert!(
             said.is_empty() && kept < DRAIN_PAUSE,
-            "it made room for another: {kept:?}"
+            "the connection was given to another: {kept:?}"
         );
     };
     tokio::join!(silent, dripping, endless, in_the_way);

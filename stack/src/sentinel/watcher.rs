@@ -82,7 +82,7 @@ sentinel failover-timeout {name} {failover_ms}
 
     /// Waits until it knows this number of other Sentinels and this number of replicas.
     pub(super) async fn wait_ready(&self, others: usize, replicas: usize) -> Result<()> {
-        wait_for("a Sentinel to know everybody", LIMIT, || async {
+        wait_for("a Sentinel to know all servers", LIMIT, || async {
             let known = |about| async move { self.ask(about).await?.list().ok() };
             let (sentinels, found) = (known("SENTINELS").await?, known("REPLICAS").await?);
             (sentinels.len() >= others && found.len() >= replicas).then_some(())

@@ -20,7 +20,7 @@ use crate::{lock, subprocess};
 
 const VERSION: &str = "9.1.2.post2";
 
-/// The hashes of every platform wheel of that version; pip takes the one that fits and refuses any
+/// The hashes of every platform wheel of that version; pip takes the wheel that fits and refuses any
 /// other file.
 const WHEELS: [(&str, &str, &str); 4] = [
     (

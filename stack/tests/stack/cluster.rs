@@ -154,7 +154,7 @@ async fn a_partition_tells_the_replication_id_of_its_node_and_moves_no_checkpoin
     }
 }
 
-/// The replication id of each partition, in their order.
+/// The replication id of each partition, in the order of the partitions.
 async fn replication_ids(store: &Store) -> Vec<String> {
     let mut replication_ids = Vec::new();
     for partition in store.partitions().all() {
@@ -163,7 +163,7 @@ async fn replication_ids(store: &Store) -> Vec<String> {
     replication_ids
 }
 
-/// Moves a checkpoint as somebody who has seen these replication ids of the store.
+/// Moves a checkpoint for a caller that has seen these replication ids.
 async fn move_checkpoint(
     store: &Store,
     partition: Partition,
@@ -185,7 +185,7 @@ async fn move_checkpoint(
 }
 
 #[tokio::test]
-async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
+async fn functions_of_unused_builds_are_removed_from_every_primary() {
     const GONE: &str = "test_0123456789ab";
     let dir = tempfile::tempdir().unwrap();
     let cluster = cluster(dir.path()).await;
@@ -198,7 +198,7 @@ async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
         store.load_functions(partition).await.unwrap();
         let slot = cluster.slot_of(&partition.key("libraries")).await.unwrap();
         primaries.insert(cluster.primary_of(slot).await.unwrap());
-        // Since 1970.
+        // The time of use is in 1970.
         let seen = Command::new("HSET")
             .key(partition.key("libraries"))
             .arg(GONE)
@@ -227,7 +227,7 @@ async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
     }
     assert_eq!(primaries.len(), 3);
 
-    // The address of one of its nodes is no address of the store.
+    // The address of one node is no address of the store.
     let node = own_store(&cluster.node(0).url(User::Inventory), Partitions::NONE);
     let witness = Witness {
         redis: cluster.operator().unwrap(),

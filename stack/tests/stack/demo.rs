@@ -1,4 +1,4 @@
-//! `stack demo`, the whole story on the real services.
+//! `stack demo` with the real services.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const SUMMARY: [&str; 6] = [
     "5 of 5 scenes ended as they must",
 ];
 
-/// The demo on the binaries of this build.
+/// The demo with the programs of this build.
 fn demo() -> Command {
     let services = binaries::shared().unwrap().inventory;
     let mut command = Command::new(stack_binary());

@@ -1,4 +1,4 @@
-//! What the `stack` crate promises, shown on real servers and on stand-ins for the services.
+//! What the crate `stack` promises, tried on real servers and on stand-ins for the services.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A process that may use no more memory than its container.
+//! A process that may use as much memory as its container.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::support::{LIMIT, guard, shell, stack_binary};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Takes this number of MiB, gives them back, says so, and waits.
+/// A process that takes this many MiB, gives them back, says so, and waits.
 fn taker(mib: u64) -> Launch {
     let code = format!("b = b'x' * ({mib} << 20); del b; print('taken', flush=True)");
     let code = format!("{code}; import time; time.sleep(600)");
@@ -43,7 +43,7 @@ async fn a_process_may_use_what_its_container_has_and_tells_how_much_it_used() {
     let peak = memory::peak(&modest).unwrap();
     assert!((100 * MIB..200 * MIB).contains(&peak), "{peak}");
     modest.kill();
-    assert!(memory::peak(&modest).is_err(), "it does not run");
+    assert!(memory::peak(&modest).is_err(), "the process has ended");
 
     let greedy = Process::start(taker(SERVICE_LIMIT / MIB), guard(), None).unwrap();
     assert!(!greedy.wait(LIMIT).await.unwrap().success());

@@ -1,4 +1,4 @@
-//! What others on the machine see of `stack up`, and what becomes of it when nobody looks.
+//! What other users of the machine see of `stack up`, and how it runs while its output is not read.
 
 use std::fs;
 use std::io::pipe;
@@ -13,7 +13,7 @@ use stack::wait::eventually;
 use crate::support::{children_of, free_offset, script, stand_ins, wait_dead};
 use crate::up::{Up, command};
 
-/// Everybody on a machine can read the arguments of its processes.
+/// Every user of a machine can read the arguments of its processes.
 #[tokio::test]
 async fn no_password_stands_on_a_command_line_or_in_the_output() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
@@ -42,7 +42,7 @@ async fn no_password_stands_on_a_command_line_or_in_the_output() {
         "{printed}"
     );
 
-    // The command in the box, with another program under the name that it calls.
+    // The command in the box, with another program in the place of `redis-cli`.
     let shown = printed
         .lines()
         .find(|line| line.contains("payments") && line.contains("redis-cli"));
@@ -69,9 +69,9 @@ async fn no_password_stands_on_a_command_line_or_in_the_output() {
     assert_eq!(up.end().0, Some(0));
 }
 
-/// As in a terminal that was stopped with Ctrl-S, or behind a pager that waits.
+/// As in a terminal that was stopped with Ctrl-S, or in front of a pager that waits.
 #[tokio::test]
-async fn children_go_on_and_ctrl_c_works_where_nobody_reads() {
+async fn children_go_on_and_ctrl_c_works_without_a_reader() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let offset = free_offset(11);
     let (_reader, writer) = pipe().unwrap();

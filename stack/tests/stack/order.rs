@@ -1,4 +1,4 @@
-//! `stack order` on a running system of the real services.
+//! `stack order` on a running system with the real services.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -13,14 +13,14 @@ use crate::support::{
     children_of, free_cluster_offset, free_offset, is_alive, stack_binary, wait_dead,
 };
 
-/// `stack up`, ended in order when dropped.
+/// A running `stack up`, which is stopped in order when this is dropped.
 struct Up {
     child: Child,
     data: TempDir,
 }
 
 impl Up {
-    /// Starts it and waits for its box.
+    /// Starts `stack up` and waits for its box.
     fn start(offset: u16) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), offset, &[])
     }
@@ -44,7 +44,7 @@ impl Up {
                 .map_while(Result::ok)
                 .any(|line| line.starts_with('╰'))
         );
-        // Its log has to be read, or the pipe fills and it stops.
+        // The log has to be read. Otherwise the pipe fills and `stack up` waits.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, data }
     }
@@ -60,12 +60,12 @@ impl Drop for Up {
     }
 }
 
-/// Runs `stack order` and returns its exit code and everything it said.
+/// Runs `stack order`, and returns its exit code and its output.
 fn order(offset: u16, args: &[&str]) -> (Option<i32>, String) {
     run(&[&["order", "--port-offset", &offset.to_string()], args].concat())
 }
 
-/// Runs a verb of `stack`.
+/// Runs a verb of `stack`, and returns its exit code and its output.
 fn run(args: &[&str]) -> (Option<i32>, String) {
     let Output {
         status,

@@ -1,4 +1,4 @@
-//! One child: signals, lines, and that it never outlives its parent.
+//! One child process: signals, lines, and an end no later than its parent's.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -89,10 +89,10 @@ async fn a_dropped_process_and_what_it_started_are_gone() {
     wait_dead(&pids).await;
 }
 
-/// A thread of the test ends, the process it started lives on; only the death of the whole parent
-/// counts.
+/// The thread that started the process ends, and the process lives on. Only the end of the whole
+/// parent process counts.
 #[tokio::test]
-async fn a_child_survives_the_thread_that_asked_for_it() {
+async fn a_child_survives_the_thread_that_started_it() {
     let script = "trap 'echo alive' USR1; echo ready; while :; do sleep 1000 & wait; done";
     let start = move || {
         let thread = std::fs::read_link("/proc/thread-self").unwrap();
@@ -120,7 +120,7 @@ async fn a_child_survives_the_thread_that_asked_for_it() {
 
 #[tokio::test]
 async fn a_child_dies_with_a_parent_that_is_killed() {
-    // The shell is the parent: it starts the guarded child and says its id.
+    // The shell is the parent: it starts the guarded child and prints its id.
     let line = format!(
         "{} exec-child kill $$ sleep 1000 & echo $!; wait",
         stack_binary().display()
@@ -156,14 +156,14 @@ fn a_child_whose_parent_is_already_gone_does_not_start() {
 }
 
 #[tokio::test]
-async fn waiting_in_vain_names_what_was_waited_for() {
+async fn a_wait_in_vain_names_its_condition() {
     let limit = std::time::Duration::from_millis(30);
     let error = wait_until("the moon", limit, || async { false })
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("the moon"), "{error}");
-    // A probe that hangs is cut off as well.
+    // A probe that hangs is broken off, too.
     assert!(
         wait_until("nothing", limit, std::future::pending::<bool>)
             .await

@@ -1,4 +1,5 @@
-//! One private store: durable over kills, closed to strangers, each user inside its bounds.
+//! One private store: it survives kills, refuses clients without a user, and keeps each user within
+//! its rights.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +15,7 @@ async fn start(store: Owner, dir: &std::path::Path) -> RedisServer {
     RedisServer::start(options).await.unwrap()
 }
 
-/// Sends inline commands as `user` and returns everything that is answered.
+/// Sends inline commands as `user`, and returns all answers.
 fn ask(redis: &RedisServer, user: User, commands: &[&str]) -> String {
     let url = redis.url(user);
     let password = url.split([':', '@']).nth(2).unwrap();
@@ -48,9 +49,9 @@ async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
     assert!(ask(&redis, User::Operator, &["GET product:1"]).contains("kept"));
 }
 
-/// Functions write several keys at once, and so stand in the file as transactions.
+/// A function writes several keys at once. The append-only file has them as a transaction.
 #[tokio::test]
-async fn what_was_written_together_survives_a_restart_though_nobody_may_come_without_a_name() {
+async fn a_transaction_survives_a_restart_although_every_client_needs_a_user() {
     let dir = tempfile::tempdir().unwrap();
     let redis = start(Owner::Payments, dir.path()).await;
     let together = ["MULTI", "SET order:1 kept", "SET order:2 kept", "EXEC"];
@@ -131,7 +132,7 @@ async fn each_user_stays_inside_its_bounds() {
     }
 }
 
-/// What the reader of a stream may do is all that one server needs, and nothing that fills it.
+/// The reader of a stream has the rights that it needs on the server, and no right that fills it.
 #[tokio::test]
 async fn a_reader_writes_nothing_and_makes_no_key() {
     let cases = [
@@ -217,7 +218,7 @@ async fn a_paused_store_answers_again_when_resumed() {
     stream.write_all(b"PING\r\n").unwrap();
     assert!(
         stream.read(&mut [0; 16]).is_err(),
-        "it answered while paused"
+        "the store answered while it was paused"
     );
     redis.resume();
     redis.wait_ready().await.unwrap();

@@ -1,4 +1,4 @@
-//! What `stack up` does about a process that ends.
+//! What `stack up` does when a process ends.
 
 use std::fs;
 use std::fs::OpenOptions;
@@ -14,10 +14,10 @@ use stack::wait::eventually;
 use crate::support::{children_of, free_offset, is_alive, stand_ins, wait_dead};
 use crate::up::{Up, command};
 
-/// Longer than the shortest pause before a start, and far shorter than the longest.
+/// Longer than the shortest pause before a restart, and far shorter than the longest.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// The process of payments' store. A server writes its address over its command line.
+/// The server process of payments' store. The server shows its address in its command line.
 fn store_of(parent: u32, offset: u16) -> Option<u32> {
     let address = format!(
         "127.0.0.1:{}",
@@ -29,14 +29,14 @@ fn store_of(parent: u32, offset: u16) -> Option<u32> {
         .find(|pid| line(*pid).contains(&address))
 }
 
-/// Kills payments' store, and answers which process it was.
+/// Kills payments' store, and returns the id of the killed process.
 fn kill_store(up: &Up, offset: u16) -> u32 {
     let store = store_of(up.child.id(), offset).unwrap();
     kill(Pid::from_raw(store.cast_signed()), Signal::SIGKILL).unwrap();
     store
 }
 
-/// Ends it with Ctrl-C, and finds nothing left of it.
+/// Ends the run with Ctrl-C, and asserts that no process is left.
 async fn end_well(mut up: Up) {
     let children = children_of(up.child.id());
     up.signal(Signal::SIGINT);
@@ -44,7 +44,7 @@ async fn end_well(mut up: Up) {
     wait_dead(&children).await;
 }
 
-/// Damages the file of payments' store in the middle.
+/// Damages the file of payments' store in its middle.
 fn damage(data: &Path) {
     let parts = fs::read_dir(data.join("payments/appendonlydir")).unwrap();
     let path = parts.map(|entry| entry.unwrap().path());
@@ -72,7 +72,7 @@ async fn a_service_that_crashes_is_named_with_its_last_lines_and_started_again()
 }
 
 #[tokio::test]
-async fn the_ends_of_a_process_are_told_once_in_a_while() {
+async fn repeated_ends_of_a_process_are_reported_now_and_then() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let mut up = Up::start(command(bin.path(), data.path(), free_offset(10)));
     let mut said = Vec::new();
@@ -136,7 +136,7 @@ async fn ctrl_c_ends_a_run_at_once_while_a_process_waits_for_its_next_start() {
     let offset = free_offset(15);
     let mut up = Up::start(command(bin.path(), data.path(), offset));
     let children = children_of(up.child.id());
-    // Nothing can be started there any more, so that its pauses grow.
+    // From now on the program is missing, so the pauses between starts grow.
     fs::rename(bin.path().join("payments"), bin.path().join("gone")).unwrap();
     fs::write(bin.path().join("crash-payments-serve"), "").unwrap();
     up.lines_until(|line| line.contains("starting `payments serve` again"));

@@ -10,13 +10,13 @@ use stack::wait::wait_until;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-/// From the promotion of a replica to the first answer.
+/// The time from the promotion of a replica to the first answer.
 const BACK: Duration = Duration::from_secs(2);
 
-/// The Sentinels tell an old primary that lives on only after ten seconds. What is written there is
-/// lost, so its clients must leave it long before.
+/// The Sentinels reconfigure an old primary that lives on only after ten seconds. Writes to it
+/// until then are lost, so its clients must leave it long before.
 const DEPOSED: Duration = Duration::from_secs(4);
-/// From one command of a busy client to the next.
+/// The time between two commands of a busy client.
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn set(value: i64) -> Command {
@@ -29,7 +29,7 @@ async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
     Replicated::start(options, replicas).await.unwrap()
 }
 
-/// A client that is at work all the time, as that of a service is.
+/// A client that sends commands all the time, like that of a service.
 fn busy(redis: &Redis) -> JoinSet<()> {
     let (mut work, redis) = (JoinSet::new(), redis.clone());
     work.spawn(async move {
@@ -73,7 +73,7 @@ async fn a_client_leaves_a_primary_that_lives_on_as_a_replica() {
     wait_written(&store, &redis, 1, DEPOSED).await;
 }
 
-/// Waits until what the client writes is found on the server that the Sentinels name.
+/// Waits until a write of the client arrives at the server that the Sentinels name.
 async fn wait_written(store: &Replicated, redis: &Redis, value: i64, limit: Duration) {
     let written = wait_until("the client", limit, || async {
         let Ok(primary) = store.primary().await else {

@@ -1,4 +1,4 @@
-//! Which program is accepted as a server, and where it comes from.
+//! Which programs are accepted as a server, and where they are looked for.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::script;
 
-/// A finder that looks into one folder only, with no way to fetch anything.
+/// A finder that looks into one folder only, and can download nothing.
 fn finder(dir: &Path) -> Finder {
     Finder {
         chosen: None,
@@ -90,7 +90,7 @@ fn a_chosen_server_is_used_or_refused_but_never_replaced() {
 }
 
 #[test]
-fn two_that_fetch_at_the_same_time_share_one_pinned_server() {
+fn two_finders_that_fetch_at_the_same_time_share_one_pinned_server() {
     let dir = tempfile::tempdir().unwrap();
     let fetching = Finder {
         python: PathBuf::from("python3"),
@@ -105,7 +105,8 @@ fn two_that_fetch_at_the_same_time_share_one_pinned_server() {
     });
     assert_eq!(found[0], found[1]);
     assert_eq!(found[0].version, "Valkey 9.1.2");
-    // Kept: the next one needs no Python and no network. Nothing half-made stays beside it.
+    // The server is kept: the next finder needs no Python and no network. No incomplete file is
+    // left.
     assert_eq!(finder(dir.path()).find().unwrap(), found[0]);
     let mut kept: Vec<_> = fs::read_dir(dir.path().join("store"))
         .unwrap()

@@ -1,4 +1,4 @@
-//! Stand-ins for the services, and what several tests need.
+//! Stand-ins for the services, and helpers of several tests.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,9 +16,9 @@ use stack::process::Launch;
 use stack::wait::eventually;
 use tempfile::TempDir;
 
-/// A service that is ready as soon as it listens. It ends with status 3 and a reason when something is
-/// written to `crash-<service>-<verb>` beside it. A `CHATTY` one writes without end, and tells at `/written`
-/// how many bytes that were.
+/// A service that is ready as soon as it listens. When a test writes to `crash-<service>-<verb>`
+/// beside it, it ends with status 3 and a reason. With `CHATTY` it writes without end, and
+/// `/written` tells how many bytes it wrote.
 const STAND_IN: &str = r#"#!/usr/bin/env python3
 import http.server, os, signal, sys, threading
 if "STUBBORN" in os.environ:
@@ -64,16 +64,16 @@ print(service, verb, "listens, pid", os.getpid(), flush=True)
 server.serve_forever()
 "#;
 
-/// Generous, because tests share the machine with a compiler.
+/// Generous, because a compiler may run beside the tests.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// Writes an executable script. It appears under its name only when it is complete.
+/// Writes an executable script. The file gets its name only when it is complete.
 pub(crate) fn script(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A folder with stand-ins named like the services.
+/// A folder with stand-ins that have the names of the services.
 pub(crate) fn stand_ins() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in ["inventory", "payments"] {
@@ -102,7 +102,7 @@ pub(crate) fn guard() -> Guard {
     }
 }
 
-/// A process that runs a line of shell.
+/// A process that runs a shell command.
 pub(crate) fn shell(line: &str) -> Launch {
     Launch {
         name: "shell".to_owned(),
@@ -112,7 +112,7 @@ pub(crate) fn shell(line: &str) -> Launch {
     }
 }
 
-/// Whether a process of that id exists and is not just waiting to be reaped.
+/// Whether a process with that id exists and has not ended. A zombie has ended.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
         stat.rsplit(')')
@@ -131,8 +131,8 @@ pub(crate) async fn wait_dead(pids: &[u32]) {
     .await;
 }
 
-/// An offset whose six ports are free, below those of the systems in other tests. Each test gets
-/// its own range.
+/// A port offset whose six ports are free, below the ports of systems in other tests. Each test has
+/// a range of its own.
 pub(crate) fn free_offset(test: u16) -> u16 {
     let base = 1_000 + test * 600;
     (base..base + 500)
@@ -146,8 +146,8 @@ pub(crate) fn free_offset(test: u16) -> u16 {
         .unwrap()
 }
 
-/// An offset with which two clusters find their ports free, below those of all other tests: also the
-/// ports of the nodes among themselves lie below those that systems in tests take.
+/// A port offset for two clusters with free ports. Also the ports between the nodes lie below those
+/// of systems in other tests.
 pub(crate) fn free_cluster_offset() -> u16 {
     const NODES: u16 = 6;
     let nodes = |first: u16| (first..first + NODES).flat_map(|port| [port, port + BUS]);

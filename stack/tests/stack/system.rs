@@ -1,4 +1,4 @@
-//! A system for a test, with stand-ins for the services.
+//! A system of a test, with stand-ins for the services.
 
 use stack::client;
 use stack::client::Answer;

@@ -1,4 +1,4 @@
-//! `stack up`, as people use it, with stand-ins for the services.
+//! `stack up` as people use it, with stand-ins for the services.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use crate::support::{
     LIMIT, children_of, free_offset, is_alive, script, stack_binary, stand_ins, wait_dead,
 };
 
-/// A running `stack up` and the lines it prints.
+/// A running `stack up`, and the lines that it prints.
 pub(crate) struct Up {
     pub(crate) child: Child,
     pub(crate) lines: Receiver<String>,
@@ -34,7 +34,7 @@ pub(crate) fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
 }
 
 impl Up {
-    /// Starts it and waits for the box.
+    /// Starts `stack up` and waits for its box.
     pub(crate) fn start(command: Command) -> Self {
         let mut up = Self::spawn(command);
         up.wait_for_the_box();
@@ -90,7 +90,7 @@ impl Up {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// Waits for the end and returns the exit code and the rest of the lines.
+    /// Waits for the end, and returns the exit code and the rest of the lines.
     pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut rest = Vec::new();
@@ -128,7 +128,7 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
     }
     assert_eq!(
         passwords[0], passwords[1],
-        "the second run found the first one's data"
+        "the second run found the data of the first"
     );
 
     let mut fresh = command(bin.path(), data.path(), free_offset(0));
@@ -184,7 +184,7 @@ fn a_taken_port_is_named_with_the_process_that_holds_it() {
 }
 
 #[test]
-fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
+fn a_data_folder_belongs_to_one_run_and_was_made_by_run_all() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let up = Up::start(command(bin.path(), data.path(), free_offset(5)));
     let error = refused(command(bin.path(), data.path(), free_offset(6)));
@@ -202,7 +202,7 @@ fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_anything_starts() {
+fn mistakes_are_refused_before_any_process_starts() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let error = refused(command(bin.path(), data.path(), 60_000));
     assert!(
@@ -228,8 +228,8 @@ fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
             &format!("#!/bin/sh\necho '{version}'\n"),
         );
     }
-    // Neither is a real server: the start fails, but only after the folder has noted who was to
-    // write it.
+    // The server is a stand-in, so the start fails. Before that, the folder notes which server was
+    // to write it.
     let mut first = command(bin.path(), data.path(), free_offset(9));
     first.env("REDIS_SERVER", bin.path().join("new"));
     assert!(refused(first).contains("`inventory redis` did not start"));

@@ -1,7 +1,7 @@
 --[[ The index of record hours is a sorted set of the hours that have records, counted from 1970.
   `records:swept` is the first hour whose records were not swept; a new store begins with 0. Orders
-  of earlier hours are too old, whatever the clock of the store says: the store cannot tell whether
-  they were applied. ]]
+  of earlier hours are too old by any clock, because the store cannot tell whether they were
+  applied. ]]
 local HOUR_MS = 60 * 60 * 1000
 local SWEPT = 'swept'
 
@@ -11,9 +11,9 @@ local function newest_hour(index)
   return tonumber(newest[1])
 end
 
--- Answers the first hour that is kept, and whether the store has no records yet. Older builds wrote
--- no marker. They kept at least the hours of `keep_ms` before the newest hour, and swept the oldest
--- hours first. So the hours that the index still names were not swept.
+-- Answers the first hour that is kept, and whether the store has no records yet. A store that has
+-- records and no marker has lost its marker. Sweeps keep at least the hours of `keep_ms` before the
+-- newest hour, and sweep the oldest hours first. So the hours that the index names were not swept.
 local function first_kept(index, prefix, keep_ms, now)
   local swept = redis.call('GET', prefix .. SWEPT)
   if swept then

@@ -8,7 +8,7 @@ use super::STEPS;
 use crate::harness::TestStore;
 use crate::model::Model;
 
-/// Stock is what the model says, and the movements tell how it came to be.
+/// The stock is that of the model, and the movements add up to it.
 pub(super) async fn check_stock(test: &TestStore, model: &Model) {
     for (&id, &on_hand) in &model.stock {
         let found = test.store.find_product(id).await.unwrap();
@@ -35,7 +35,7 @@ pub(super) async fn check_stock(test: &TestStore, model: &Model) {
     }
 }
 
-/// The list by name has each product once, under the name it has.
+/// The list by name has each product once, under its present name.
 pub(super) async fn check_names(test: &TestStore, model: &Model) {
     let all = Filter::default();
     let page = test
@@ -49,12 +49,12 @@ pub(super) async fn check_names(test: &TestStore, model: &Model) {
         .map(|product| (product.id, product.name.as_str()))
         .collect();
     let mut expected: Vec<_> = model.names.iter().map(|(&id, &name)| (id, name)).collect();
-    // An accent stands behind its letter, so that it decides only between equal letters.
+    // An accent sorts behind its letter, so it decides only between equal letters.
     expected.sort_by_key(|&(id, name)| (name.to_lowercase().nfd().collect::<String>(), id));
     assert_eq!(found, expected);
 }
 
-/// The stream has exactly the refunds of the model, written as Rust would write them.
+/// The stream has exactly the refunds of the model, with the same fields that Rust writes.
 pub(super) async fn check_refunds(test: &TestStore, model: &Model) {
     let mut found = Vec::new();
     for partition in test.store.own.partitions().all() {
@@ -91,8 +91,8 @@ pub(super) async fn check_refunds(test: &TestStore, model: &Model) {
     assert_eq!(found, expected);
 }
 
-/// Every order that was decided is answered the same again, and again changes nothing but the
-/// stream of refunds.
+/// Every decided order is applied again. Each gets the same answer, and only the stream of refunds
+/// may change.
 pub(super) async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderCompleted]) {
     let stock = model.stock.clone();
     for batch in orders.chunks(100) {

@@ -1,4 +1,4 @@
-//! How inventory lies in its store.
+//! The keys of inventory's store.
 
 use std::collections::BTreeMap;
 
@@ -33,18 +33,18 @@ impl Model {
         store.insert(key("products"), Kept::Sorted(products));
         store.insert(key("names"), Kept::Sorted(names));
 
-        let mut buckets: BTreeMap<u64, Fields> = BTreeMap::new();
+        let mut records: BTreeMap<u64, Fields> = BTreeMap::new();
         for (id, recorded) in &self.records {
             let record = id.to_string().split_off(RECORD_FROM);
-            let bucket = buckets.entry(recorded.bucket).or_default();
+            let of_hour = records.entry(recorded.hour).or_default();
             if let (true, Some(movement)) = (recorded.released, recorded.movement) {
-                bucket.push((format!("{record}:released"), self.short(movement)));
+                of_hour.push((format!("{record}:released"), self.short(movement)));
             }
-            bucket.push((record, self.found(recorded)));
+            of_hour.push((record, self.found(recorded)));
         }
-        let index = buckets
+        let index = records
             .keys()
-            .map(|bucket| (bucket.to_string(), bucket.to_string()));
+            .map(|hour| (hour.to_string(), hour.to_string()));
         store.insert(key("record_hours"), Kept::Sorted(index.collect()));
         if let Some(swept) = self.swept {
             store.insert(
@@ -52,8 +52,8 @@ impl Model {
                 Kept::Text(swept.to_string()),
             );
         }
-        for (bucket, records) in buckets {
-            store.insert(partition.key_of("records", bucket), Kept::hash(records));
+        for (hour, records) in records {
+            store.insert(partition.key_of("records", hour), Kept::hash(records));
         }
 
         store.insert(
@@ -65,7 +65,7 @@ impl Model {
         store
     }
 
-    /// What the record of an order says: the id of its movement, or why there is none.
+    /// The value of an order's record: the id of its movement, or why it was rejected.
     fn found(&self, recorded: &Recorded) -> String {
         let code = match recorded.decision {
             Decision::Rejected(RefundReason::ProductNotFound) => "2",
@@ -76,7 +76,7 @@ impl Model {
         code.to_owned()
     }
 
-    /// A movement as a record names it.
+    /// The id of a movement in a record.
     fn short(&self, (product, place): (ProductId, usize)) -> String {
         pattern::short_entry(
             &self.beginning.partition.key_of("movements", product),
@@ -96,7 +96,7 @@ impl Listed {
 }
 
 impl Product {
-    /// The product in one line.
+    /// The line of the product.
     pub(super) fn line(&self) -> String {
         let Self {
             version,
@@ -112,7 +112,7 @@ impl Product {
 }
 
 impl Movement {
-    /// One field, named as what the movement is.
+    /// The one field of a movement. Its name is the kind of the movement.
     fn fields(&self) -> Fields {
         let about = self.note.clone().or(self.order.map(|id| id.to_string()));
         let about = about.map(|about| format!(" {about}")).unwrap_or_default();

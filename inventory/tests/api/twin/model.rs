@@ -1,5 +1,5 @@
-//! What the functions of inventory do, as a person would say it. Each method is one function: what
-//! it answers, and what is different afterwards. Times are numbers of steps.
+//! What the functions of inventory do. Each method is one function: its answer, and its changes.
+//! Times are numbers of steps.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,16 +14,16 @@ use shared::contract::time::Timestamp;
 use super::product::{Deleted, Listed, Movement, Product, Recorded};
 use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 
-/// All that inventory knows.
+/// All data of inventory.
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
     pub(crate) products: BTreeMap<ProductId, Listed>,
     pub(crate) records: BTreeMap<OrderId, Recorded>,
-    /// The first bucket of records that was not swept.
+    /// The first hour whose records are kept.
     pub(crate) swept: Option<u64>,
-    /// The fields of each refund that was asked for.
+    /// The fields of each refund.
     pub(crate) refunds: Vec<Vec<(String, String)>>,
-    /// What clients that watch were told: a kind, and a product.
+    /// What clients that watch were told: a kind, and products.
     pub(crate) changes: Vec<(&'static str, Vec<ProductId>)>,
     pub(crate) claims: Claims,
 }
@@ -150,7 +150,7 @@ impl Model {
             }
             answers.push(Answer::Number(code(outcome)));
         }
-        // Each once, in the order in which they are named.
+        // Each product once, in the order of the request.
         let named = request
             .products()
             .into_iter()
@@ -161,18 +161,18 @@ impl Model {
     }
 
     fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> ApplyOutcome {
-        if order.bucket() < limits.start {
+        if order.hour() < limits.start {
             return ApplyOutcome::TooOld;
         }
         let recorded = self
             .records
             .get(&order.id)
             .map(|recorded| recorded.decision);
-        if recorded.is_none() && order.bucket() >= limits.end {
+        if recorded.is_none() && order.hour() >= limits.end {
             return ApplyOutcome::TooNew;
         }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
-        // Also if it was recorded before: payments may have lost the refund.
+        // Also for a recorded order, because payments may have lost the refund.
         if let Decision::Rejected(reason) = decision {
             self.refunds.push(refund(step, order, reason));
         }
@@ -203,12 +203,12 @@ impl Model {
             });
         }
         let recorded = Recorded {
-            bucket: order.bucket(),
+            hour: order.hour(),
             decision,
             movement,
             released: false,
         };
-        // From its first record on a store says that it has forgotten none.
+        // The first record of a store says that the store has forgotten no order.
         self.swept.get_or_insert(0);
         self.records.insert(order.id, recorded);
         decision

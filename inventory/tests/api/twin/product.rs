@@ -3,7 +3,7 @@
 use inventory::domain::{Decision, MovementKind};
 use shared::contract::id::{OrderId, ProductId};
 
-/// An id in the catalogue: its product or when that was deleted, and its movements.
+/// A product or its tombstone, with its movements.
 pub(crate) struct Listed {
     pub(crate) product: Result<Product, Deleted>,
     pub(crate) movements: Vec<Movement>,
@@ -32,13 +32,13 @@ pub(crate) struct Movement {
     pub(crate) note: Option<String>,
 }
 
-/// The record of an order, and where it is kept.
+/// The record of an order, and the hour of the key that has it.
 pub(crate) struct Recorded {
-    pub(crate) bucket: u64,
+    pub(crate) hour: u64,
     pub(crate) decision: Decision,
-    /// The place of its movement, if its stock was taken, also where it was given back.
+    /// The movement that took the stock, also after the stock was given back.
     pub(crate) movement: Option<(ProductId, usize)>,
-    /// Whether its stock was taken, and then given back.
+    /// Whether the order gave its stock back.
     pub(crate) released: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How stock is given back that an order took.
+//! Giving back the stock of an order.
 
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
 use proof::twin::Answer;
@@ -12,7 +12,6 @@ use super::request::{Paid, Release};
 const GIVEN_BACK: i64 = 1;
 const BEFORE: i64 = 2;
 const NOT_TAKEN: i64 = 0;
-const UNPROVED: i64 = 3;
 const TOO_MANY: i64 = 4;
 
 impl Model {
@@ -21,8 +20,8 @@ impl Model {
         let answer = self.release(step, request.order, request.product);
         let Some((product, place)) = self.given_back(request).filter(|_| answer != NOT_TAKEN)
         else {
-            // It was given back, and for another product.
-            return Answer::Number(if answer == BEFORE { UNPROVED } else { answer });
+            // It may have been given back for another product.
+            return Answer::Number(NOT_TAKEN);
         };
         if answer != TOO_MANY {
             let quantity = self.place(product).movements[place].delta.unsigned_abs();
@@ -40,7 +39,7 @@ impl Model {
         Answer::Number(answer)
     }
 
-    /// The movement of a released order, if it is one of the product that is named.
+    /// The movement of a released order, if it belongs to the product of the request.
     fn given_back(&self, request: &Release) -> Option<(ProductId, usize)> {
         let movement = self.records.get(&request.order)?.movement;
         movement.filter(|(id, _)| *id == request.product)
@@ -53,7 +52,7 @@ impl Model {
         if recorded.released {
             return BEFORE;
         }
-        // Who asks may be wrong about the product.
+        // The request may name another product than the order.
         let Some((_, place)) = recorded.movement.filter(|(id, _)| *id == product) else {
             return NOT_TAKEN;
         };
@@ -62,7 +61,7 @@ impl Model {
         if taken == 0 {
             return NOT_TAKEN;
         }
-        // A product that was deleted meanwhile gets nothing back.
+        // A deleted product gets nothing back.
         if let Some(on_hand) = self.product(product) {
             let balance = on_hand.quantity + taken;
             if balance > MAX_STOCK {

@@ -1,4 +1,4 @@
-//! The calls of the functions of inventory, as values: their keys and arguments in order.
+//! The calls of inventory's functions as values: their keys and arguments in order.
 
 use inventory::domain::{Cause, ProductName};
 use proof::invocation::Invocation;
@@ -11,9 +11,9 @@ use shared::store::claim::CLAIMS;
 use shared::store::condition::Condition;
 use shared::store::partition::Partition;
 
-/// Milliseconds of order ids whose records share a bucket.
-pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;
-/// Where that begins in the id of an order by which its record is found.
+/// Milliseconds in an hour. The records of the orders of one hour are in one key.
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// The position in the id of an order where the name of its record begins.
 pub(crate) const RECORD_FROM: usize = 6;
 
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(crate) struct Delete {
     pub(crate) condition: Condition,
 }
 
-/// A paid order. The time inside its id decides where it is remembered, and for how long.
+/// A paid order. The time in its id decides where its record is, and how long it is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Paid {
     pub(crate) id: OrderId,
@@ -67,7 +67,7 @@ pub(crate) struct Apply {
     pub(crate) orders: Vec<Paid>,
 }
 
-/// An order whose stock is given back.
+/// The request to give back the stock of an order.
 #[derive(Clone, Debug)]
 pub(crate) struct Release {
     pub(crate) order: OrderId,
@@ -75,11 +75,9 @@ pub(crate) struct Release {
     pub(crate) product: ProductId,
     pub(crate) most: u32,
     pub(crate) context: RequestContext,
-    /// A movement that the caller found.
-    pub(crate) found: String,
 }
 
-/// A movement that is to be given back because its order took its stock twice.
+/// The request to give back a movement, because its order took its stock twice.
 #[derive(Clone, Debug)]
 pub(crate) struct Surplus {
     pub(crate) order: OrderId,
@@ -101,8 +99,8 @@ impl Paid {
         }
     }
 
-    pub(crate) fn bucket(&self) -> u64 {
-        bucket(self.minted_at)
+    pub(crate) fn hour(&self) -> u64 {
+        hour_of(self.minted_at)
     }
 }
 
@@ -160,7 +158,7 @@ impl Delete {
 }
 
 impl Apply {
-    /// The products it names, each once.
+    /// The products of the batch, each once.
     pub(crate) fn products(&self) -> Vec<ProductId> {
         let mut products = Vec::new();
         for order in &self.orders {
@@ -179,7 +177,7 @@ impl Apply {
             .iter()
             .map(|order| order.id.to_string())
             .collect();
-        let begins = |(order, id): (&Paid, &String)| (order.bucket(), id[..RECORD_FROM].to_owned());
+        let begins = |(order, id): (&Paid, &String)| (order.hour(), id[..RECORD_FROM].to_owned());
         let begins: Vec<_> = self.orders.iter().zip(&ids).map(begins).collect();
         let runs = begins.chunk_by(|one, next| one == next);
         let runs: Vec<Value> = runs
@@ -220,7 +218,6 @@ impl Release {
             product,
             most,
             context,
-            found,
         } = self;
         release(
             "release_order",
@@ -232,7 +229,6 @@ impl Release {
         .key(partition.key("refund_order"))
         .arg(&context.traceparent)
         .arg(&context.request_id)
-        .arg(found)
     }
 }
 
@@ -267,19 +263,20 @@ fn release(
     Invocation::new(function)
         .key(partition.key_of("product", product))
         .key(partition.key_of("movements", product))
-        .key(partition.key_of("records", bucket(minted_at)))
+        .key(partition.key_of("records", hour_of(minted_at)))
         .key(partition.key("changes"))
         .arg(order)
         .arg(product)
         .arg(most)
-        .arg(bucket(minted_at))
+        .arg(hour_of(minted_at))
 }
 
-pub(crate) fn bucket(minted_at: u64) -> u64 {
-    minted_at / BUCKET_MS
+/// The hour of an order that was placed at this time, counted from 1970.
+pub(crate) fn hour_of(minted_at: u64) -> u64 {
+    minted_at / HOUR_MS
 }
 
-/// A call that puts a product into the catalogue, or takes it out.
+/// A call that adds a product to the lists, or removes it.
 fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Invocation {
     Invocation::new(function)
         .key(partition.key_of("product", id))

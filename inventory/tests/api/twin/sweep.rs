@@ -1,4 +1,4 @@
-//! How records of long ago are forgotten, and what that means for orders.
+//! Removing old records, and what that means for orders.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use proof::twin::Answer;
 use shared::store::partition::Partition;
 
 use super::model::Model;
-use super::request::{Apply, BUCKET_MS, Paid, bucket};
+use super::request::{Apply, HOUR_MS, Paid, hour_of};
 
-/// Hours by which an order may be ahead of the store.
+/// How many hours an order may be ahead of the store.
 const MAX_SKEW: u64 = 24;
-/// Hours whose records are never swept.
+/// The records of this many hours back are never swept.
 const SHORTEST_KEEP: u64 = 8 * 24;
 
-/// A sweep of all records before a bucket.
+/// A sweep of all records before an hour.
 #[derive(Clone, Debug)]
 pub(crate) struct Sweep {
     pub(crate) first: u64,
@@ -37,34 +37,34 @@ impl Model {
             return Answer::Refused("a sweep would remove records of the last 8 days");
         }
         self.swept = self.swept.max(Some(request.first));
-        let mut buckets: Vec<u64> = self.buckets().filter(|at| *at < request.first).collect();
-        buckets.sort_unstable();
-        buckets.dedup();
-        buckets.truncate(request.limit);
+        let mut hours: Vec<u64> = self.hours().filter(|hour| *hour < request.first).collect();
+        hours.sort_unstable();
+        hours.dedup();
+        hours.truncate(request.limit);
         self.records
-            .retain(|_, recorded| !buckets.contains(&recorded.bucket));
-        Answer::Number(i64::try_from(buckets.len()).unwrap())
+            .retain(|_, recorded| !hours.contains(&recorded.hour));
+        Answer::Number(i64::try_from(hours.len()).unwrap())
     }
 
-    /// The buckets that orders are recorded in. An order beyond them says that the clock is wrong where
-    /// the clock is behind what is recorded; one before them where these hours are too young to be
-    /// forgotten.
+    /// The hours of orders that can be decided. An order beyond them means a wrong clock if the
+    /// clock is behind the records. An order before them means a wrong marker if the marker is in
+    /// the last 8 days.
     pub(super) fn limits(&self, request: &Apply) -> Result<Range<u64>, Answer> {
         let (first, mut last) = (
             self.swept.unwrap_or(0),
-            bucket(self.beginning.now_ms) + MAX_SKEW,
+            hour_of(self.beginning.now_ms) + MAX_SKEW,
         );
-        let buckets = || request.orders.iter().map(Paid::bucket);
-        let newest = self.buckets().max().filter(|newest| *newest > last);
-        if let Some(newest) = newest.filter(|_| buckets().any(|bucket| bucket > last)) {
+        let hours = || request.orders.iter().map(Paid::hour);
+        let newest = self.hours().max().filter(|newest| *newest > last);
+        if let Some(newest) = newest.filter(|_| hours().any(|hour| hour > last)) {
             last = newest + MAX_SKEW;
-            if buckets().any(|bucket| bucket > last) {
+            if hours().any(|hour| hour > last) {
                 return Err(Answer::Refused(
                     "the clock of this store is more than a day behind",
                 ));
             }
         }
-        if self.is_too_late(first) && buckets().any(|bucket| bucket < first) {
+        if self.is_too_late(first) && hours().any(|hour| hour < first) {
             return Err(Answer::Refused(
                 "counts orders of the last 8 days as forgotten",
             ));
@@ -72,12 +72,12 @@ impl Model {
         Ok(first..last + 1)
     }
 
-    /// Whether hours lie before this one whose records are never swept.
+    /// Whether this marker would forget hours that are never swept.
     fn is_too_late(&self, first: u64) -> bool {
-        first * BUCKET_MS > self.beginning.now_ms - SHORTEST_KEEP * BUCKET_MS
+        first * HOUR_MS > self.beginning.now_ms - SHORTEST_KEEP * HOUR_MS
     }
 
-    fn buckets(&self) -> impl Iterator<Item = u64> {
-        self.records.values().map(|recorded| recorded.bucket)
+    fn hours(&self) -> impl Iterator<Item = u64> {
+        self.records.values().map(|recorded| recorded.hour)
     }
 }

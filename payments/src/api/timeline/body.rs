@@ -19,7 +19,7 @@ use crate::inventory_client::Movement;
 pub(super) struct TimelineBody {
     /// The order.
     order_id: OrderId,
-    /// Where it is in its life.
+    /// The state of the order.
     status: StatusBody,
     /// The id of the request that placed it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ struct StepBody {
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
-    /// When.
+    /// When the step was taken.
     at: Timestamp,
     /// Why the order was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ struct StepBody {
     /// The event between the services that belongs to the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<EventBody>,
-    /// What inventory did to its stock.
+    /// The movement by which inventory took the stock.
     #[serde(skip_serializing_if = "Option::is_none")]
     movement: Option<StepMovement>,
 }
@@ -77,20 +77,20 @@ struct EventBody {
     deliveries: Option<u64>,
 }
 
-/// What inventory did to its stock.
+/// The movement by which inventory took the stock.
 #[derive(Debug, Serialize, Object)]
 #[oai(example)]
 struct StepMovement {
-    /// Its id in the movements of the product.
+    /// The id of the movement.
     id: String,
-    /// Pieces that came (or went, below zero).
+    /// The change of the stock in pieces; negative where pieces left it.
     delta: i64,
-    /// Pieces on hand after it.
+    /// Pieces on hand after the movement.
     balance: u64,
 }
 
 impl TimelineBody {
-    /// `state` is that of the event of the payment; `movement` took the stock.
+    /// `state` is the state of the event that reported the payment. `movement` took the stock.
     pub(super) fn new(
         order: &Order,
         state: EntryState,

@@ -10,7 +10,7 @@ use shared::redis::Command;
 use crate::harness::{LATER, TestStore};
 use crate::model::{Known, Model};
 
-/// Every order is what the model says, and each of its times is there exactly when it has come.
+/// Every order is that of the model. It has exactly the times that have passed.
 pub(super) async fn check_orders(test: &TestStore, model: &Model) {
     for (&id, known) in &model.orders {
         let order = test.store.find_order(id).await.unwrap().unwrap();
@@ -44,7 +44,7 @@ pub(super) async fn check_orders(test: &TestStore, model: &Model) {
     );
 }
 
-/// What waits to be paid are the pending orders, and nothing else.
+/// The list of due orders has exactly the pending orders.
 pub(super) async fn check_due(test: &TestStore, model: &Model) {
     let mut due = BTreeSet::new();
     for partition in test.store.own.partitions().all() {
@@ -63,7 +63,7 @@ pub(super) async fn check_due(test: &TestStore, model: &Model) {
     assert_eq!(due, pending.map(|(id, _)| id.to_string()).collect());
 }
 
-/// Every order that was ever paid has one event, written as Rust would write it.
+/// Every order that was ever paid has one event, with the same fields that Rust writes.
 pub(super) async fn check_events(test: &TestStore, model: &Model) {
     let mut found = BTreeSet::new();
     for partition in test.store.own.partitions().all() {
@@ -105,7 +105,7 @@ pub(super) async fn check_events(test: &TestStore, model: &Model) {
     assert_eq!(found, paid.map(|(id, _)| *id).collect());
 }
 
-/// The account is the sum of the orders that were ever paid, and of those that were refunded.
+/// The account has the sum of all orders that were ever paid, and of all that were refunded.
 pub(super) async fn check_account(test: &TestStore, model: &Model) {
     let (mut charged, mut refunded) = (0, 0);
     for partition in test.store.own.partitions().all() {

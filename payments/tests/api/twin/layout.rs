@@ -1,4 +1,4 @@
-//! How payments lies in its store.
+//! The keys of payments' store.
 
 use proof::twin::pattern;
 use proof::twin::snapshot::{Kept, Snapshot};
@@ -30,7 +30,7 @@ impl Model {
             pattern::rows(self.events.iter().cloned()),
         );
         store.insert(key("changes"), pattern::changes(&self.changes));
-        // A sum to which nothing was ever added is not there.
+        // A sum to which no order was added is missing.
         let sums = [("charged", self.charged), ("refunded", self.refunded)];
         let sums = sums.into_iter().filter(|(_, sum)| *sum > 0);
         store.insert(

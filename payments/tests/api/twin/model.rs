@@ -1,5 +1,5 @@
-//! What the functions of payments do, as a person would say it. Each method is one function: what it
-//! answers, and what is different afterwards. Times are numbers of steps.
+//! What the functions of payments do. Each method is one function: its answer, and its changes.
+//! Times are numbers of steps.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use shared::contract::id::OrderId;
 use super::order::{Order, Payment, Refunded, Together};
 use super::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
-/// How far the time inside an id may be from the clock of the store.
+/// How far the time in an id may differ from the clock of the store.
 const MAX_SKEW_MS: u64 = 24 * 60 * 60 * 1_000;
 const DONE: i64 = 1;
 
-/// All that payments knows.
+/// All data of payments.
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
     pub(crate) orders: BTreeMap<OrderId, Order>,
-    /// In the order in which they were placed.
+    /// All orders, in the order in which they were placed.
     pub(crate) placed: Vec<Together>,
-    /// What is still to be paid.
+    /// The orders that are pending.
     pub(crate) due: Vec<Together>,
-    /// The fields of each event that was emitted.
+    /// The fields of each event.
     pub(crate) events: Vec<Vec<(String, String)>>,
-    /// What clients that watch were told in one step: a kind, and the orders.
+    /// What clients that watch were told in one step: a kind, and orders.
     pub(crate) changes: Vec<(&'static str, Vec<OrderId>)>,
     pub(crate) claims: Claims,
-    /// What was charged and refunded in all, in minor units.
+    /// The sum of all charges and of all refunds, in minor units.
     pub(crate) charged: u64,
     pub(crate) refunded: u64,
 }
@@ -90,9 +90,9 @@ impl Model {
         Answer::Number(1)
     }
 
-    /// Orders that were placed together are paid together.
+    /// Orders of one call are paid together.
     pub(crate) fn complete_due(&mut self, step: usize, request: &Complete) -> Answer {
-        // No time passes in a history, so what is due is what had no delay.
+        // No time passes in a history, so only orders without delay are due.
         let (mut paid, mut removed) = (Vec::new(), 0);
         while let Some(together) = self.next_due()
             && together.delay_ms == 0
@@ -192,7 +192,7 @@ impl Model {
         }
     }
 
-    /// Inventory is told once more of the same payment; its event is the last entry from then on.
+    /// The event of the payment is emitted again. From then on the order names the new entry.
     pub(crate) fn emit_again(&mut self, request: &EmitAgain) -> Answer {
         let Some(order) = self.orders.get_mut(&request.id) else {
             return Answer::Number(0);
@@ -217,9 +217,9 @@ impl Model {
         )
     }
 
-    /// Orders that were placed together and are due next.
+    /// The orders that are due next, which one call placed.
     pub(crate) fn next_due(&self) -> Option<&Together> {
-        // At the same time the store goes by the text of the ids.
+        // Orders that are due at the same time come in the order of their ids as text.
         let rank = |together: &&Together| (together.delay_ms, together.placed, together.member());
         self.due.iter().min_by_key(rank)
     }
@@ -236,7 +236,7 @@ impl Model {
     }
 }
 
-/// The parts of an answer in one text.
+/// The parts of an answer as one text.
 fn joined(items: &[Answer]) -> Answer {
     let texts = items.iter().map(|item| match item {
         Answer::Number(number) => number.to_string(),

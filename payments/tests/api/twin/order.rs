@@ -1,4 +1,4 @@
-//! Orders as the twin knows them.
+//! Orders of the twin.
 
 use payments::domain::OrderStatus;
 use proof::twin::{Answer, pattern};
@@ -8,7 +8,7 @@ use shared::contract::time::Timestamp;
 
 use super::request::Place;
 
-/// Orders that one call placed.
+/// The orders that one call placed.
 #[derive(Clone)]
 pub(crate) struct Together {
     pub(crate) placed: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Order {
     pub(crate) refunded: Option<Refunded>,
 }
 
-/// When an order was paid, and the place of its event.
+/// The step in which an order was paid, and the index of its event.
 pub(crate) struct Payment {
     pub(crate) at: usize,
     pub(crate) event: usize,
@@ -47,7 +47,7 @@ impl Together {
 }
 
 impl Order {
-    /// When it was placed, and when it is due.
+    /// The time when the order was placed, and the time when it is due.
     pub(super) fn times(&self) -> Answer {
         let [created, due] = [0, self.delay_ms].map(|later| pattern::at(self.created, later));
         Answer::Text(format!("4 {created} {due}"))

@@ -1,4 +1,4 @@
-//! The calls of the functions of payments, as values: their keys and arguments in order.
+//! The calls of payments' functions as values: their keys and arguments in order.
 
 use payments::domain::{PlaceOrder, Quote};
 use proof::invocation::Invocation;
@@ -20,7 +20,7 @@ pub(crate) struct Place {
     pub(crate) claim: Option<Claim>,
 }
 
-/// Placements of one call, which share their delay.
+/// Orders that are placed in one call. They have one delay.
 #[derive(Clone, Debug)]
 pub(crate) struct PlaceAll {
     pub(crate) delay_ms: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Cancel {
     pub(crate) claim: Option<Claim>,
 }
 
-/// One refund of a batch: the order, why, and the entry that asked for it.
+/// One refund of a batch: the order, the reason, and the entry that asked for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) id: OrderId,
@@ -54,7 +54,7 @@ pub(crate) struct Refund {
     pub(crate) orders: Vec<Asked>,
 }
 
-/// An order whose event is emitted once more.
+/// An order whose event is emitted again.
 #[derive(Clone, Debug)]
 pub(crate) struct EmitAgain {
     pub(crate) id: OrderId,
@@ -81,7 +81,7 @@ impl PlaceAll {
 }
 
 impl Place {
-    /// What is kept of the order from the beginning to the end.
+    /// The part of the line that never changes.
     pub(crate) fn line(&self) -> String {
         let PlaceOrder {
             product_id,

@@ -80,7 +80,7 @@ pub(super) fn word(line: &str, place: usize) -> Result<&str> {
 }
 
 /// The order id behind the name of a record. The name is the end of the id. The six characters
-/// before it are the upper part of the id's time, and follow from the hour of the bucket. A name of
+/// before it are the upper part of the id's time, and follow from the hour in the key. A name of
 /// another length is answered as it is, and matches no order.
 pub(super) fn recorded_order(hour: u64, name: &str) -> Result<String> {
     if name.len() != RECORD_LENGTH {

@@ -41,7 +41,7 @@ pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
 
 fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     let trimmed = evidence.orders_trimmed();
-    let mut set_aside = HashSet::new();
+    let mut parked = HashSet::new();
     let (completed, refunds) = (&evidence.stores.completed, &evidence.stores.refunds);
     for letter in &evidence.stores.dead_letters {
         let stream = if letter.from == Owner::Payments {
@@ -49,30 +49,28 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
         } else {
             refunds
         };
-        // A large entry is set aside without its fields, so the mark of the harness is missing in
+        // A large entry is parked without its fields, so the mark of the harness is missing in
         // the dead letter. The entry in the stream still has it.
         let planted = stream
             .entries
             .iter()
             .any(|event| event.poison && event.entry == letter.entry);
         if letter.poison || planted {
-            set_aside.insert((letter.from.name(), letter.entry.as_str()));
+            parked.insert((letter.from.name(), letter.entry.as_str()));
             continue;
         }
-        // A pending entry that the harness trimmed is set aside without its fields. A refund cannot
+        // A pending entry that the harness trimmed is parked without its fields. A refund cannot
         // be done if a crash lost its order.
         let removed = letter.reason == "entry_trimmed" && !trimmed.is_empty();
         let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
         finding.expect(removed || orphaned, || {
-            format!("set aside although it is no poison: {letter:?}")
+            format!("parked although it is no poison: {letter:?}")
         });
     }
     for (from, stream) in [(Owner::Payments, completed), (Owner::Inventory, refunds)] {
         for poison in stream.entries.iter().filter(|event| event.poison) {
-            let found = set_aside.contains(&(from.name(), poison.entry.as_str()));
-            finding.expect(found, || {
-                format!("poison {} was not set aside", poison.entry)
-            });
+            let found = parked.contains(&(from.name(), poison.entry.as_str()));
+            finding.expect(found, || format!("poison {} was not parked", poison.entry));
         }
     }
 }

@@ -62,9 +62,9 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         let entries = entries(inventory, &format!("movements:{id}")).await?;
         product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
     }
-    for (hour, bucket) in hashes(inventory, "records:").await? {
+    for (hour, records) in hashes(inventory, "records:").await? {
         // A field with a colon in its name notes stock that was given back; it is no record.
-        for (name, value) in bucket.into_iter().filter(|(name, _)| !name.contains(':')) {
+        for (name, value) in records.into_iter().filter(|(name, _)| !name.contains(':')) {
             let order = recorded_order(hour.parse()?, &name)?;
             stores
                 .records

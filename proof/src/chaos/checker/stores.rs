@@ -92,7 +92,7 @@ pub(crate) struct Event {
     pub(crate) poison: bool,
 }
 
-/// An entry that was set aside.
+/// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
     /// The store whose stream it comes from.

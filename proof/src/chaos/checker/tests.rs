@@ -188,7 +188,7 @@ fn effects_that_are_not_single_are_found() {
 
 #[test]
 fn effects_out_of_nowhere_are_found() {
-    let unasked = |world: &mut World| world.order(CANCELLED).request = "nobody's".to_owned();
+    let unasked = |world: &mut World| world.order(CANCELLED).request = "unknown".to_owned();
     assert!(broken(unasked).contains(&Rule::NothingInvented));
     let other = |world: &mut World| world.order(CANCELLED).quantity = 2;
     assert!(broken(other).contains(&Rule::NothingInvented));

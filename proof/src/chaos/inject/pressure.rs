@@ -33,7 +33,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 /// The most bytes that a pipe holds.
 const PIPE_BYTES: usize = 1024 * 1024;
-const FILLER: &[u8] = b"nobody reads this\n";
+const FILLER: &[u8] = b"a line without a reader\n";
 
 impl Injector {
     /// Leaves the log of a process unread, with its pipe filled: already the next line that the

@@ -1,4 +1,4 @@
-//! What is asked of an answer: a subject (`jsonpath "$.id"`), a predicate (`== 3`).
+//! The parts of an assert: a subject (`jsonpath "$.id"`) and a predicate (`== 3`).
 
 use regex::Regex;
 use serde_json::{Value, json};
@@ -15,21 +15,21 @@ pub(crate) enum Part {
     Status,
     Body,
     Header(String),
-    /// Where in the JSON, step by step.
+    /// The path of a value in the JSON, step by step.
     Json(Vec<String>),
 }
 
 #[derive(Debug)]
 pub(crate) enum Filter {
     Count,
-    /// The first group of a match.
+    /// The first group of the match of this pattern.
     Regex(String),
 }
 
-/// One line of asserts.
+/// One assert.
 #[derive(Debug)]
 pub(crate) struct Check {
-    /// The line.
+    /// The assert as it stands in the file.
     pub(crate) text: String,
     pub(crate) subject: Subject,
     pub(crate) negated: bool,
@@ -46,7 +46,7 @@ pub(crate) enum Predicate {
 
 /// Predicates without a value.
 const KINDS: [&str; 5] = ["isString", "isInteger", "isNumber", "isList", "isEmpty"];
-/// Predicates with one.
+/// Predicates with a value.
 const COMPARISONS: [&str; 9] = [
     "==",
     "!=",
@@ -60,7 +60,7 @@ const COMPARISONS: [&str; 9] = [
 ];
 
 impl Check {
-    /// A header of the answer that is written without an assert.
+    /// The assert for a header that stands directly under the status line.
     pub(crate) fn header(name: String, value: &str) -> Self {
         Self {
             text: format!("{name}: {value}"),
@@ -93,7 +93,7 @@ enum Token {
     Pattern(String),
 }
 
-/// Reads a line of asserts.
+/// Reads an assert.
 pub(crate) fn parse(line: &str) -> Option<Check> {
     let tokens = tokens(line)?;
     let (subject, mut rest) = subject(&tokens)?;
@@ -123,7 +123,7 @@ pub(crate) fn parse(line: &str) -> Option<Check> {
     })
 }
 
-/// Reads what a capture takes.
+/// Reads the subject of a capture.
 pub(crate) fn parse_subject(text: &str) -> Option<Subject> {
     let tokens = tokens(text)?;
     let (subject, rest) = subject(&tokens)?;
@@ -158,7 +158,7 @@ fn subject(tokens: &[Token]) -> Option<(Subject, &[Token])> {
     }
 }
 
-/// The steps of a path that leads to one place: `$.a[0].b`.
+/// The steps of a path to one value: `$.a[0].b`.
 fn steps(path: &str) -> Option<Vec<String>> {
     let whole = Regex::new(r"^\$(\.\w+|\[\d+\])*$").unwrap();
     let step = Regex::new(r"\w+").unwrap();
@@ -181,7 +181,7 @@ fn literal(token: &Token) -> Option<Value> {
     }
 }
 
-/// Words, texts in quotes, and patterns in slashes; `None` where something else stands.
+/// Words, texts in quotes, and patterns in slashes; `None` if there is anything else.
 fn tokens(line: &str) -> Option<Vec<Token>> {
     let token = r#"^\s*(?:"((?:[^"\\]|\\.)*)"|/((?:[^/\\]|\\.)+)/|([^\s"/#]+))(?:\s|$)"#;
     let token = Regex::new(token).unwrap();

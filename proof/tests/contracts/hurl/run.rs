@@ -11,7 +11,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::{Check, Entry, File, Filter, Part, Predicate, Subject};
 
-/// What stands between double braces.
+/// Values for the names between double braces.
 pub(crate) type Variables = BTreeMap<String, String>;
 
 struct Answer {
@@ -20,7 +20,7 @@ struct Answer {
     body: String,
 }
 
-/// Runs a file; the first answer that is wrong ends it.
+/// Runs a file. The first wrong answer ends it.
 pub(crate) async fn run(
     client: &Client,
     file: &File,
@@ -50,7 +50,7 @@ pub(crate) async fn run(
 async fn once(client: &Client, entry: &Entry, variables: &mut Variables) -> Result<(), String> {
     let answer = send(client, entry, variables).await?;
     answer.assert(&Check::status(entry.status), variables)?;
-    // Before the asserts, which may speak of what was kept.
+    // Before the asserts, because they may use a captured value.
     for (name, subject) in &entry.captures {
         let found = answer
             .find(subject)
@@ -77,7 +77,7 @@ async fn send(client: &Client, entry: &Entry, variables: &Variables) -> Result<A
         request = request.header(name, fill(value, variables)?);
     }
     if let Some(body) = &entry.body {
-        // As the original: JSON says what it is, unless the file says otherwise.
+        // Like Hurl itself: the type of a body in JSON is JSON unless the file names another type.
         let typed = entry
             .headers
             .iter()
@@ -198,7 +198,7 @@ fn compare(comparison: &str, found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The text with its variables put in.
+/// The text with the values of its variables.
 fn fill(text: &str, variables: &Variables) -> Result<String, String> {
     let (mut filled, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("{{") {
@@ -215,7 +215,7 @@ fn fill(text: &str, variables: &Variables) -> Result<String, String> {
     Ok(filled + rest)
 }
 
-/// A value as it is put into a text.
+/// A value as it stands in a text.
 fn plain(value: &Value) -> String {
     value
         .as_str()

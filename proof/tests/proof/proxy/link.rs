@@ -31,7 +31,7 @@ impl Link {
         }
     }
 
-    /// A connection through the proxy, as the operator.
+    /// A connection of the operator through the proxy.
     pub(super) async fn client(&self) -> Client {
         let mut client = Client(
             TcpStream::connect(("127.0.0.1", self.proxy.port()))
@@ -45,7 +45,7 @@ impl Link {
         client
     }
 
-    /// What stands in the store, seen past the proxy.
+    /// The counter in the store, read past the proxy.
     pub(super) async fn counter(&self) -> Option<u64> {
         let operator = stack::operator::Operator::of(&self.redis).unwrap();
         operator.ask(&["GET", "counter"]).await.unwrap()

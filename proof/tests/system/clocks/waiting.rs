@@ -1,4 +1,4 @@
-//! What waits while the clock of a store is wrong, and what must not.
+//! Orders that wait while the clock of a store is wrong, and orders that must not wait.
 
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::OrderId;
@@ -9,7 +9,7 @@ use stack::wait::eventually;
 use super::{DAY_MS, INVENTORY, PAYMENTS, from_ahead, sell, set_clock, start_again, wait_told};
 use crate::harness::{LIMIT, Shop, Store, completed};
 
-/// Gives everything new in a stream to a consumer that is gone and never comes back.
+/// Delivers all new entries of a stream to a consumer that never comes back.
 async fn give_to_ghost<E: Event>(store: &Store) -> usize {
     let read = [
         "GROUP",
@@ -30,7 +30,7 @@ async fn give_to_ghost<E: Event>(store: &Store) -> usize {
 }
 
 #[tokio::test]
-async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_back() {
+async fn entries_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_back() {
     const ORDERS: usize = 30;
     let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
@@ -45,13 +45,13 @@ async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_bac
     );
     set_clock(&shop, Owner::Payments, -31 * DAY_MS).await;
     start_again(&shop, INVENTORY).await;
-    wait_told(&shop, INVENTORY, "as if it was set back").await;
+    wait_told(&shop, INVENTORY, "as if the clock was set back").await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 70);
     assert_eq!(
         shop.movements(product).await,
         31,
-        "each took its stock once"
+        "each order took its stock once"
     );
 }
 
@@ -76,14 +76,14 @@ async fn so_are_refunds() {
 }
 
 #[tokio::test]
-async fn one_event_from_far_ahead_holds_nothing_up_where_orders_from_ahead_are_on_record() {
+async fn one_event_from_far_ahead_stops_no_other_where_orders_from_ahead_are_on_record() {
     let shop = Shop::start(Shop::shimmed()).await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
     set_clock(&shop, Owner::Inventory, 31 * DAY_MS).await;
     shop.emit(&[from_ahead(product, 31)]).await;
     shop.wait_drained().await;
     left -= 1;
-    assert_eq!(shop.stock(product).await, left, "it is on record");
+    assert_eq!(shop.stock(product).await, left, "the order is on record");
     set_clock(&shop, Owner::Inventory, 0).await;
     shop.emit(&[
         completed(product, 1),
@@ -121,9 +121,9 @@ async fn orders_wait_while_the_clock_is_behind_its_records_and_go_on_by_themselv
     shop.system.wait_process_ready(INVENTORY).await.unwrap();
 }
 
-/// Nothing is on record, so inventory cannot know that it is its own clock which is wrong.
+/// inventory has no record, so it cannot know that its own clock is wrong.
 #[tokio::test]
-async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
+async fn orders_that_were_parked_by_a_clock_behind_are_acted_on_once_it_is_right() {
     let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     set_clock(&shop, Owner::Inventory, -31 * DAY_MS).await;

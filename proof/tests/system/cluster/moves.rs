@@ -1,4 +1,4 @@
-//! Slots that move while they are used.
+//! Slots move while commands use them.
 
 use serde_json::json;
 use shared::contract::id::{OrderId, ProductId};
@@ -18,7 +18,7 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     traffic[0].more(200).await;
     let stores =
         [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s).cluster());
-    // Those of the products among them: every order wants something there.
+    // The partitions of both products: every order uses one of them.
     let of = |id: &String| {
         arena
             .inventory
@@ -32,7 +32,7 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
             let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
             let from = cluster.primary_of(slot).await.unwrap();
             for to in [(from + 1) % 3, from] {
-                // One key at a time, so that much falls between two of them.
+                // One key at a time, so that many commands run between two keys.
                 let moved = cluster.move_slot(slot, to, 1, async || ()).await.unwrap();
                 eprintln!("slot {slot}: {moved:?}");
                 traffic[0].more(20).await;
@@ -43,9 +43,9 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     eprintln!("{orders} orders");
 }
 
-/// The list of what is due is still here, and the order has gone ahead.
+/// The list of due orders is still on the old node, and the order is on the new one already.
 #[tokio::test]
-async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_to_rest() {
+async fn an_order_that_comes_due_while_its_slot_moves_is_paid_after_the_move() {
     let arena = Arena::open(&[("COMPLETION_DELAY", "3s")]).await;
     let place = async || -> Partition {
         let order = arena.order("payments serve", &arena.thing);
@@ -57,7 +57,7 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
             .unwrap();
         arena.payments.partitions.of(id)
     };
-    // Once something was paid there, the partition has every key that a payment needs.
+    // Once an order was paid in a partition, it has every key that a payment needs.
     let (partition, mut placed) = (place().await, 1);
     arena.wait_drained().await;
     while place().await != partition {
@@ -74,7 +74,7 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
             wait_tried(cluster.operator_of(from), &partition.key("due")).await;
         }
     };
-    // The two orders of the partition go first.
+    // The two orders of the partition move first.
     cluster
         .move_slot(slot, (from + 1) % 3, 2, between)
         .await
@@ -88,7 +88,7 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
     assert_eq!(arena.stock(&arena.thing).await, STOCK - placed as u64);
 }
 
-/// Waits until something is due, and somebody who wanted to act on it was refused.
+/// Waits until the order is due, and the node has refused to pay it.
 async fn wait_tried(node: &Operator, due: &str) {
     let first = ["ZRANGE", due, "0", "0", "WITHSCORES"];
     let [(_, due_ms)]: [(String, f64); 1] = node.ask(&first).await.unwrap();
@@ -100,12 +100,12 @@ async fn wait_tried(node: &Operator, due: &str) {
     wait_refused(node, refusals(node).await).await;
 }
 
-/// Waits until this node has refused more than so often.
+/// Waits until the node has refused more commands than `before`.
 async fn wait_refused(node: &Operator, before: u64) {
     eventually("a refusal", async || refusals(node).await > before).await;
 }
 
-/// How often this node has said that a slot is on the move.
+/// How often the node has refused a command because its slot was moving.
 async fn refusals(node: &Operator) -> u64 {
     let stats: String = node.ask(&["INFO", "errorstats"]).await.unwrap();
     let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
@@ -114,7 +114,8 @@ async fn refusals(node: &Operator) -> u64 {
     })
 }
 
-/// The product and its movements have gone ahead, and the claims of the keys are still here.
+/// The product and its movements are on the new node already, and the claims are still on the old
+/// one.
 #[tokio::test]
 async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
     const REQUESTS: [(&str, u64); 2] = [("before", 5), ("meanwhile", 7)];
@@ -150,7 +151,7 @@ async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
             wait_refused(cluster.operator_of(from), before).await;
         }
     };
-    // One key at a time, and everybody asks again after each.
+    // One key at a time. Every client asks again after each key.
     let moved = cluster
         .move_slot(slot, (from + 1) % 3, 1, between)
         .await

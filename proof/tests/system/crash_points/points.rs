@@ -1,6 +1,6 @@
 //! The commands at which a process is killed.
 
-/// Where a link leads.
+/// The other end of a link.
 pub(super) enum To {
     Store,
     OtherStore,
@@ -12,7 +12,8 @@ pub(super) struct Point {
     pub(super) process: &'static str,
     pub(super) to: To,
     pub(super) command: &'static str,
-    /// What stands in an answer that matters; reads and timers also come back with nothing.
+    /// A text that only an answer with a result has. Reads and timers also come back without a
+    /// result.
     pub(super) telling: &'static str,
 }
 
@@ -29,7 +30,7 @@ pub(super) const POINTS: [Point; 12] = [
     point("payments serve", To::Inventory, "GET /products/"),
     point("payments serve", To::Store, "FCALL place_orders"),
     point("payments serve", To::Store, "FCALL cancel_order"),
-    // A bulk string of the length of an id: an order was paid.
+    // The bulk string of an id: an order was paid.
     Point {
         telling: "$36\r\n",
         ..point("payments consume", To::Store, "FCALL complete_due")

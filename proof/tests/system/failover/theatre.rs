@@ -12,7 +12,7 @@ use stack::wait::eventually;
 
 use crate::harness::{Answer, Store, Traffic, client, count, pages, unrest};
 
-/// Pieces on hand at the beginning: more than anybody orders.
+/// Stock at the beginning: more than all clients order.
 pub(super) const STOCK: u64 = 1_000_000;
 
 const CLIENTS: usize = 8;
@@ -70,7 +70,7 @@ impl Theatre {
         Traffic::repeat(&self.order_request(), service, CLIENTS)
     }
 
-    /// Loses the primary of a store while orders are placed. It comes back as a replica.
+    /// Kills the primary of a store while orders are placed. It comes back as a replica.
     pub(super) async fn lose_primary(&self, store: redis::Owner, traffic: &Traffic) {
         let servers = self.system.store(store).replicated();
         let old = servers.kill_primary().await.unwrap();
@@ -79,7 +79,7 @@ impl Theatre {
         traffic.more(50).await;
     }
 
-    /// Waits until nothing is left to be done, and answers every order there is.
+    /// Waits until no work is left, and answers all orders.
     pub(super) async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
         let orders = eventually("the system to come to rest", async || {
@@ -103,7 +103,7 @@ impl Theatre {
         pages(page, "/orders?limit=100").await
     }
 
-    /// What the Sentinels did, for a test that fails.
+    /// What the Sentinels did, for the message of a test that fails.
     pub(super) fn history(&self) -> Vec<String> {
         self.system
             .store(redis::Owner::Payments)
@@ -119,7 +119,7 @@ impl Theatre {
             .unwrap()
     }
 
-    /// How often the stock changed, the creation of the product included.
+    /// The number of movements of the product, its creation included.
     pub(super) async fn movements(&self) -> u64 {
         self.inventory
             .length(&format!("movements:{}", self.product))

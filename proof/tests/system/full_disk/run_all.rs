@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Answer, LIMIT, client};
 
-/// `run-all` with the real services, on a disk that can be full.
+/// `run-all` with the real services, on a disk that the test can fill.
 pub(super) struct RunAll {
     pub(super) child: Child,
     pub(super) lines: Arc<Mutex<Vec<String>>>,
@@ -28,7 +28,7 @@ pub(super) struct RunAll {
 }
 
 impl RunAll {
-    /// Starts it and waits for its box.
+    /// Starts `run-all` and waits for its box.
     pub(super) async fn start(first_offset: u16) -> Self {
         let run = Self::launch(
             tempfile::tempdir().unwrap(),
@@ -40,7 +40,7 @@ impl RunAll {
         run
     }
 
-    /// Starts it in this folder.
+    /// Starts `run-all` in this folder.
     pub(super) async fn launch(dir: TempDir, offset: u16, full: bool) -> Self {
         let (shim, binaries) =
             tokio::task::spawn_blocking(|| (shim::build().unwrap(), binaries::shared().unwrap()))
@@ -133,7 +133,7 @@ impl RunAll {
         .await;
     }
 
-    /// Asks for changes until both stores have noticed that their disk is full.
+    /// Sends changes until both stores have noticed that their disk is full.
     pub(super) async fn wait_full(&self, product: &str) {
         eventually("both stores to notice", async || {
             let _ = Answer::attempt(self.order(product, "while-full")).await;
@@ -155,7 +155,7 @@ impl Drop for RunAll {
     }
 }
 
-/// An offset below those of all other tests. Each test here has a range of its own.
+/// An offset for ports below the offsets of all other tests. Each test here has a range of its own.
 pub(super) fn free_offset(first: u16) -> u16 {
     let is_free = |offset: &u16| {
         let ports = Ports::standard(*offset).unwrap();

@@ -1,10 +1,11 @@
-//! Events that are emitted by hand.
+//! Events that a test emits.
 
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::{RequestId, TraceParent};
 
-/// An event without an order. inventory does not ask, and refunds nothing as long as it has stock.
+/// An event of an order that payments does not know. inventory acts on it, and emits no refund
+/// while it has stock.
 pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted {
     let order_id = OrderId::mint();
     let ordered_at = order_id.minted_at().unwrap();

@@ -1,4 +1,4 @@
-//! Orders as their clients follow them: live streams, long polls and timelines.
+//! How clients follow orders: live streams, long polls and timelines.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use stack::events::{Events, ServerEvent};
 
 use super::{Answer, LIMIT, Shop};
 
-/// A client reads its stream for longer than any answer may take.
+/// A client reads its stream for longer than any answer takes.
 const STREAM_LIMIT: Duration = LIMIT.saturating_mul(10);
 
-/// An event of a live stream, taken apart.
+/// One event of a live stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Told {
-    /// The place to go on behind.
+    /// The value for `Last-Event-ID`.
     pub(crate) mark: String,
-    /// Such as `order.paid`.
+    /// The kind, such as `order.paid`.
     pub(crate) kind: String,
-    /// What changed.
+    /// The body.
     pub(crate) body: Value,
 }
 
 impl Told {
-    /// The id of what changed.
+    /// The id of the order or product.
     pub(crate) fn id(&self) -> &str {
         self.body["id"].as_str().unwrap()
     }
@@ -43,7 +43,7 @@ impl From<ServerEvent> for Told {
 }
 
 impl Shop {
-    /// Opens the live stream at this path of a process, behind `last` if there is such a place.
+    /// Opens the live stream at this path of a process, after the event `last` if there is one.
     pub(crate) async fn follow(&self, process: &str, path: &str, last: Option<&str>) -> Events {
         let url = format!("{}{path}", self.system.url(process));
         let request = self.http.get(url).timeout(STREAM_LIMIT);
@@ -64,7 +64,7 @@ impl Shop {
             .await
     }
 
-    /// Waits, at the service, until an order is final or its time is up.
+    /// Sends a long poll, and waits until the order is final or the time is up.
     pub(crate) async fn wait_final(&self, id: OrderId, seconds: u64) -> Answer {
         let path = format!("/orders/{id}?wait=final&timeout={seconds}");
         Answer::to(self.to_payments(Method::GET, &path))
@@ -72,7 +72,7 @@ impl Shop {
             .expect(200)
     }
 
-    /// Waits until all of these are final.
+    /// Waits until all these orders are final.
     pub(crate) async fn wait_all_final(&self, orders: &[OrderId]) {
         let waits = orders.iter().map(|&id| self.wait_final(id, 30));
         for answer in join_all(waits).await {
@@ -80,14 +80,14 @@ impl Shop {
         }
     }
 
-    /// The life of an order.
+    /// The timeline of an order.
     pub(crate) async fn timeline(&self, id: OrderId) -> Value {
         let request = self.to_payments(Method::GET, &format!("/orders/{id}/timeline"));
         Answer::to(request).await.expect(200).json()
     }
 }
 
-/// The next event, which must come.
+/// The next event. The test fails if the stream ends.
 pub(crate) async fn next(events: &mut Events) -> Told {
     let event = events.next(LIMIT).await.unwrap();
     event.expect("the stream has ended").into()
@@ -102,17 +102,17 @@ pub(crate) async fn take(events: &mut Events, count: usize) -> Vec<Told> {
     taken
 }
 
-/// Everything that has come on a stream whose process is gone.
+/// All events that are left on a stream whose process is dead.
 pub(crate) async fn rest(mut events: Events) -> Vec<Told> {
     let mut rest = Vec::new();
-    // A connection may end in the middle of an event, or with an error.
+    // The connection may end in the middle of an event, or with an error.
     while let Ok(Some(event)) = events.next(LIMIT).await {
         rest.push(event.into());
     }
     rest
 }
 
-/// What happened to one thing, in the order in which it was told.
+/// The kinds of the events about one order or product, in the order in which they came.
 pub(crate) fn kinds_of<'a>(told: &'a [Told], id: &str) -> Vec<&'a str> {
     let about = told.iter().filter(|told| told.id() == id);
     about.map(|told| told.kind.as_str()).collect()

@@ -1,5 +1,4 @@
-//! The programs themselves, run for a moment with a verb, or started with somebody listening to
-//! every line.
+//! The programs: run to their end with a verb, or started while a test reads every line.
 
 use std::ffi::OsString;
 use std::process::{Output, Stdio};
@@ -19,10 +18,10 @@ use tokio::time::timeout;
 
 use super::{LIMIT, Shop};
 
-/// Every line of one process.
+/// All lines of one process.
 pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
-/// Runs a program with these arguments and nothing but these variables, to its end.
+/// Runs a program with these arguments and only these variables, to its end.
 pub(crate) async fn run(service: Owner, args: &[&str], env: &[(&str, &str)]) -> Output {
     let env = env
         .iter()
@@ -30,7 +29,7 @@ pub(crate) async fn run(service: Owner, args: &[&str], env: &[(&str, &str)]) -> 
     run_with(service, args, &env.collect::<Vec<_>>()).await
 }
 
-/// The same, where a value may be no text.
+/// The same, for values that need not be text.
 pub(crate) async fn run_with(service: Owner, args: &[&str], env: &[(String, OsString)]) -> Output {
     let binaries = binaries();
     let program = match service {
@@ -46,8 +45,8 @@ pub(crate) async fn run_with(service: Owner, args: &[&str], env: &[(String, OsSt
     timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
 
-/// Freezes a process and waits until none of its threads runs any more, which may be a moment after
-/// the signal.
+/// Freezes a process. Waits until all its threads have stopped, which may be a moment after the
+/// signal.
 pub(crate) async fn freeze(process: &Process) {
     process.pause();
     let tasks = format!("/proc/{}/task", process.pid());
@@ -69,7 +68,7 @@ pub(crate) fn text(output: &Output) -> String {
 }
 
 impl Shop {
-    /// Runs a verb with the environment that the process of this role has.
+    /// Runs a verb with the environment of the process of this role.
     pub(crate) async fn run(&self, role: Role, args: &[&str]) -> Output {
         let launch = self.launch(role);
         let env = launch.env.iter();
@@ -84,7 +83,7 @@ impl Shop {
         run(role.service(), args, &env).await
     }
 
-    /// Starts a process of this role that stands beside the system, with every line it writes.
+    /// Starts another process of this role beside the system, and collects all its lines.
     pub(crate) fn start_overheard(&self, role: Role, env: &[(&str, &str)]) -> (Process, Lines) {
         let mut launch = self.launch(role);
         launch.env_remove = SETTINGS.map(str::to_owned).into();
@@ -100,7 +99,8 @@ impl Shop {
         (process, lines)
     }
 
-    /// A process of this role, with the memory of its container, to start with outputs of the test's own.
+    /// A command for a process of this role, with the memory limit of its container. The test
+    /// chooses the outputs.
     pub(crate) fn command(&self, role: Role, env: &[(&str, &str)]) -> Command {
         let launch = memory::limited(self.launch(role), &binaries().stack);
         let mut command = Command::new(launch.program);
@@ -131,7 +131,7 @@ impl Shop {
     }
 }
 
-/// They were built when the first system started; here they are only looked up.
+/// The programs, which were built when the first system started.
 fn binaries() -> Binaries {
     binaries::shared().unwrap()
 }

@@ -1,4 +1,4 @@
-//! What processes say about themselves.
+//! What the probes of a process answer.
 
 use stack::wait::eventually;
 
@@ -10,18 +10,18 @@ impl Shop {
         self.readyz(process).await.status
     }
 
-    /// Waits until a process says this about its readiness: an answer stands for a moment.
+    /// Waits until `/readyz` of a process answers this status. Each answer is cached for a moment.
     pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
         let what = format!("{process} to say {status}");
         eventually(&what, async || self.readiness(process).await == status).await;
     }
 
-    /// What a process says about its readiness.
+    /// The answer of `/readyz` of a process, with the reasons.
     pub(crate) async fn readyz(&self, process: &str) -> Answer {
         self.probe(process, "readyz").await
     }
 
-    /// What a process answers to a probe.
+    /// The answer of a process to a probe.
     pub(crate) async fn probe(&self, process: &str, probe: &str) -> Answer {
         Answer::to(
             self.http

@@ -1,4 +1,4 @@
-//! One store, seen by its operator.
+//! One store, as its operator sees it.
 
 use bytes::Bytes;
 use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
@@ -10,7 +10,7 @@ use stack::wait::{eventually, wait_until};
 
 use super::LIMIT;
 
-/// A client of one store that may do everything.
+/// A client of one store with all rights.
 pub(crate) struct Store {
     pub(crate) partitions: Partitions,
     redis: Redis,
@@ -19,20 +19,20 @@ pub(crate) struct Store {
 /// A consumer group.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Entries that were given to a consumer and are not acknowledged.
+    /// Entries that were delivered and are not acknowledged.
     pub(crate) pending: u64,
-    /// The newest entry that was given to a consumer.
+    /// The newest entry that was delivered.
     pub(crate) last_delivered: String,
     pub(crate) consumers: u64,
 }
 
-/// An entry that was set aside.
+/// A dead letter.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
     pub(crate) reason: String,
     pub(crate) attempts: String,
     pub(crate) entry_id: String,
-    /// The fields of the entry, as they came.
+    /// The fields of the entry, byte for byte.
     pub(crate) fields: RawFields,
 }
 
@@ -42,12 +42,12 @@ impl Store {
         Self::of(Redis::worker(&url), partitions)
     }
 
-    /// The store behind a client of its operator.
+    /// A store that is reached through this client of its operator.
     pub(crate) fn of(redis: Redis, partitions: Partitions) -> Self {
         Self { partitions, redis }
     }
 
-    /// Sends a command that may safely be sent twice, until the store answers.
+    /// Repeats a command until the store answers. The command must do no harm if it runs twice.
     pub(crate) async fn ask(&self, command: &'static str, args: &[&str]) -> Reply {
         self.try_ask(command, args)
             .await
@@ -72,7 +72,7 @@ impl Store {
         self.ask("XLEN", &[stream]).await.unsigned().unwrap()
     }
 
-    /// The value of one field in each entry of a stream.
+    /// The values of one field in all entries of a stream.
     pub(crate) async fn column(&self, stream: &str, field: &str) -> Vec<String> {
         let entries = self.entries(stream).await;
         let value = |entry: Entry| find(&entry.fields.unwrap(), field);
@@ -106,7 +106,8 @@ impl Store {
         true
     }
 
-    /// What the group of `E` has not settled yet, in words.
+    /// What the group of `E` has not settled yet, as a sentence; `None` if it has settled
+    /// everything.
     pub(crate) async fn backlog<E: Event>(&self) -> Option<String> {
         for partition in self.partitions.all() {
             let stream = partition.key(E::STREAM);
@@ -122,7 +123,7 @@ impl Store {
         None
     }
 
-    /// Everything that was set aside, oldest first.
+    /// All dead letters, oldest first.
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let mut letters = Vec::new();
         for partition in self.partitions.all() {
@@ -141,7 +142,7 @@ impl Store {
     async fn try_ask(&self, command: &'static str, args: &[&str]) -> Result<Reply, RedisError> {
         eventually(&format!("an answer to {command}"), async || {
             let command = Command::new(command).args(args.iter().copied());
-            // In a cluster the tag tells which node to ask.
+            // In a cluster the tag of the key names the node.
             let command = match args.iter().find(|arg| arg.contains('{')) {
                 Some(key) => command.to_owner_of(key),
                 None => command,

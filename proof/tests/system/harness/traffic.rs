@@ -1,4 +1,4 @@
-//! Clients that go on ordering whatever happens to the system.
+//! Clients that place orders all the time, also while parts fail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,8 @@ use tokio::task::JoinSet;
 
 use super::{Answer, LIMIT, Shop};
 
-/// Clients at work. Each order has a key, and is asked for with this key until it is accepted.
+/// Clients at work. Each order has a key, and its client repeats the request until the order is
+/// accepted.
 pub(crate) struct Traffic {
     clients: JoinSet<()>,
     accepted: Arc<Mutex<Vec<Accepted>>>,
@@ -26,20 +27,21 @@ pub(crate) struct Accepted {
 }
 
 impl Traffic {
-    /// Sets clients to work, each of which orders one piece after the other.
+    /// Starts clients. Each of them orders one piece after the other.
     pub(crate) fn start(shop: &Shop, product: ProductId, clients: usize) -> Self {
         let service = shop.system.process("payments serve");
         Self::repeat(&shop.order_request(product, 1), &service, clients)
     }
 
-    /// Sets clients to work that repeat this request to `service`, each time with another key.
+    /// Starts clients that send this request to `service` again and again, each time with a new
+    /// key.
     pub(crate) fn repeat(request: &RequestBuilder, service: &Arc<Process>, clients: usize) -> Self {
         let mut traffic = Self {
             clients: JoinSet::new(),
             accepted: Arc::default(),
             stop: Arc::default(),
         };
-        // Keys of other clients, of the same product, are never used again.
+        // A prefix that keeps the keys of other clients of this product apart.
         let run = OrderId::mint();
         for client in 0..clients {
             let (request, service) = (request.try_clone().unwrap(), service.clone());
@@ -60,14 +62,14 @@ impl Traffic {
         traffic
     }
 
-    /// Waits until this many more orders are accepted than now.
+    /// Waits until this many more orders are accepted.
     pub(crate) async fn more(&self, orders: usize) {
         let count = || self.accepted.lock().unwrap().len();
         let enough = count() + orders;
         eventually("more orders to be accepted", async || count() >= enough).await;
     }
 
-    /// Lets every client finish the order it has begun, and returns all of them.
+    /// Waits until each client has finished its order, and returns all orders.
     pub(crate) async fn stop(mut self) -> Vec<Accepted> {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(ended) = self.clients.join_next().await {
@@ -77,16 +79,16 @@ impl Traffic {
     }
 }
 
-/// Repeats a request with its key until it is answered with more than "not now".
+/// Repeats a request with its key until the answer is final.
 pub(crate) async fn insist(request: &RequestBuilder, key: &str) -> Answer {
     let answered = wait_for("more than \"not now\"", LIMIT, || async {
         let request = request.try_clone().unwrap();
         match Answer::attempt(request.header("Idempotency-Key", key)).await {
             Ok(answer) if matches!(answer.status, 503 | 504) => None,
-            // The request before is still running.
+            // The earlier request with this key is still under way.
             Ok(answer) if answer.is_in_progress() => None,
             Ok(answer) => Some(answer),
-            // The process is being restarted.
+            // The process is restarting.
             Err(error) => {
                 assert!(!error.is_timeout(), "{error}");
                 None
@@ -96,7 +98,7 @@ pub(crate) async fn insist(request: &RequestBuilder, key: &str) -> Answer {
     answered.await.unwrap()
 }
 
-/// What the service says about it.
+/// The errors in the log of the service.
 fn errors(service: &Process) -> String {
     let mut lines = service.last_lines(usize::MAX);
     lines.retain(|line| line.contains(" ERROR "));

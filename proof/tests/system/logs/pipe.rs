@@ -1,4 +1,4 @@
-//! Processes whose logs go through a pipe, and readers of it.
+//! Processes whose logs go through a pipe, and readers of the pipe.
 
 use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::process::Stdio;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::harness::{LIMIT, Shop};
 
-/// How many bytes a pipe takes that nobody reads.
+/// How many bytes a pipe holds without a reader.
 pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
 /// A pipe that is full from the beginning, and its reader.
@@ -30,7 +30,7 @@ pub(crate) fn full_pipe() -> (PipeReader, Stdio) {
     (reader, writer.into())
 }
 
-/// A process with outputs of the test's own, and a client for it.
+/// A process whose outputs the test reads, and a client for it.
 pub(crate) struct Watched {
     pub(super) child: Child,
     pub(super) url: String,
@@ -38,7 +38,7 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Starts a process of inventory beside the system, whose standard output is `stdout`.
+    /// Starts another process of inventory beside the system, whose standard output is `stdout`.
     pub(super) async fn beside(
         shop: &Shop,
         stdout: impl Into<Stdio>,
@@ -86,7 +86,7 @@ impl Watched {
         watched
     }
 
-    /// The status of the answer.
+    /// The status of the answer to a GET.
     pub(super) async fn get(&self, path: &str) -> u16 {
         self.client
             .get(format!("{}{path}", self.url))
@@ -97,7 +97,7 @@ impl Watched {
             .as_u16()
     }
 
-    /// Leaves it no descriptor beside those that it has.
+    /// Lowers the limit to 3 descriptors, so that the process can open no other.
     pub(super) fn take_descriptors(&self) {
         let pid = self.child.id().unwrap().to_string();
         let mut limit = std::process::Command::new("prlimit");
@@ -109,12 +109,16 @@ impl Watched {
         let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
         kill(pid, Signal::SIGTERM).unwrap();
         let ended = timeout(super::STOP_LIMIT, self.child.wait());
-        ended.await.expect("it ignores SIGTERM").unwrap().code()
+        ended
+            .await
+            .expect("the process ignores SIGTERM")
+            .unwrap()
+            .code()
     }
 }
 
-/// What was read of an output so far, by a thread that waits for `pause` after each line until it
-/// is told to hurry.
+/// What a thread has read of an output so far. It waits for `pause` after each line, until the test
+/// calls for haste.
 #[derive(Clone, Default)]
 pub(crate) struct Reader {
     pub(super) lines: Arc<Mutex<Vec<String>>>,

@@ -1,4 +1,5 @@
-//! A repair that is refused for good: told as not repaired, and no other repair suffers.
+//! A repair that inventory refuses for good is reported as not repaired, and all other repairs are
+//! made.
 
 use proof::order_line;
 use reqwest::Method;
@@ -8,12 +9,12 @@ use stack::client::Answer;
 use super::run::{paid, reconcile};
 use crate::harness::Shop;
 
-/// More than the failures in a row after which inventory is not asked for a while.
+/// More than the failures in a row after which payments does not ask inventory for a while.
 const REFUSED: usize = 6;
 /// The most pieces of a product.
 const MAX_STOCK: u32 = 1_000_000_000;
 
-/// An order whose stock is taken, and that payments says was cancelled in time.
+/// An order whose stock is taken, and which payments has as cancelled.
 async fn cancelled(shop: &Shop, product: ProductId) -> OrderId {
     let id = paid(shop, product, 1).await;
     let cancel = |line: &mut Vec<String>| {
@@ -34,7 +35,7 @@ async fn a_repair_that_is_refused_for_good_ends_neither_the_run_nor_the_other_re
     }
     cancelled(&shop, other).await;
     shop.payments.ask("HDEL", &["account", "charged"]).await;
-    // There is no room for a piece that comes back.
+    // The product has the most pieces already, so no piece can come back.
     let more = u64::from(MAX_STOCK) - shop.stock(full).await;
     let path = format!("/products/{full}/restock");
     let restock = shop.to_inventory(Method::POST, &path);

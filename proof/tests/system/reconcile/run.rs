@@ -1,4 +1,4 @@
-//! One comparison, and what it is to find.
+//! One run of `payments reconcile`.
 
 use serde_json::Value;
 use shared::contract::id::{OrderId, ProductId};
@@ -7,7 +7,7 @@ use stack::role::Role;
 use crate::harness::Shop;
 use crate::harness::programs::text;
 
-/// What a run of `payments reconcile` ended with.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,

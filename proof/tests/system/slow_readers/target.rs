@@ -1,4 +1,4 @@
-//! A service that a crowd asks.
+//! The service that a crowd asks.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,25 +17,27 @@ use crate::harness::{Answer, Shop, client};
 /// The smallest buffer that a socket can have.
 pub(super) const SMALL_BUFFER: u32 = 2 * 1024;
 
-/// What the kernel may keep of answers for each connection: see `shared::http::server`.
+/// Bytes of answers that the kernel may keep for each connection: see `shared::http::server`.
 pub(super) const MAX_KEPT: u64 = 24 * 1024;
 
-/// The same of requests: what it is told, and as much again.
+/// Bytes of requests that the kernel may keep for each connection: twice the size that the server
+/// asks for.
 pub(super) const MAX_UNREAD: u64 = 32 * 1024;
 
-/// Requests on each connection, one behind the other, so that all buffers fill.
+/// Requests on each connection, one after the other, so that all buffers fill.
 pub(super) const REPEATED: usize = 8;
 
-/// How long a crowd may take to gather.
+/// How long a crowd may need to connect.
 pub(super) const CROWD_LIMIT: Duration = Duration::from_mins(2);
 
-/// Addresses from which the crowd comes.
+/// The number of addresses from which the crowd comes.
 pub(super) const ADDRESSES: u8 = 200;
 
-/// Clients that connect at once: fewer than the kernel keeps for a process that is slow to accept.
+/// Clients that connect at the same time: fewer than the kernel queues for a process that is slow
+/// to accept.
 pub(super) const AT_ONCE: usize = 100;
 
-/// One of two services, as its clients see it.
+/// One of the two services, as its clients see it.
 pub(super) struct Target<'a> {
     pub(super) shop: &'a Shop,
     pub(super) process: &'static str,
@@ -65,29 +67,30 @@ impl<'a> Target<'a> {
         stream
     }
 
-    /// Sends this, and sees that there is an answer.
+    /// Connects and sends this text. Waits until an answer begins.
     pub(super) async fn ask(&self, number: usize, text: &str) -> TcpStream {
         let stream = self.say(number, text).await;
         stream.readable().await.unwrap();
         stream
     }
 
-    /// Waits until the kernel keeps this number of bytes: clients have been sent more than they have room for.
+    /// Waits until the kernel keeps this many bytes of answers, because the clients read none.
     pub(super) async fn wait_kept(&self, bytes: u64) {
         let kept = || async { self.in_kernel().0 >= bytes };
         eventually("answers that nobody takes", kept).await;
     }
 
-    /// A crowd of clients sends this, sees that there is an answer, and does not read it.
+    /// A crowd of clients sends this text. Each waits until its answer begins, and does not read
+    /// it.
     pub(super) async fn crowd(&self, count: usize, text: &str) -> Vec<TcpStream> {
         let asked = iter(0..count).map(|number| self.ask(number, text));
         let asked = asked.buffer_unordered(AT_ONCE).collect();
         timeout(CROWD_LIMIT, asked)
             .await
-            .expect("not everybody is answered")
+            .expect("not every client is answered")
     }
 
-    /// The process lives, answers probes at once, and has used no more memory than it has.
+    /// Asserts that the process lives, answers probes at once, and has stayed within its memory.
     pub(super) async fn assert_well(&self, what: &str, crowd: usize) {
         let url = format!("{}/livez", self.shop.system.url(self.process));
         let probe = client().get(url).timeout(Duration::from_secs(10));
@@ -117,7 +120,7 @@ impl<'a> Target<'a> {
         );
     }
 
-    /// Bytes of answers that the kernel keeps, and of requests that the process has not read.
+    /// Bytes of answers that the kernel keeps, and of requests that the process has not read yet.
     pub(super) fn in_kernel(&self) -> (u64, u64) {
         let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
         let port = format!(":{:04X}", self.address.port());
@@ -134,7 +137,8 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// A crowd asks for this page and does not read it. When it is gone everybody is served.
+    /// A crowd asks for this page and does not read it. Once the crowd is gone, the process serves
+    /// again.
     pub(super) async fn assert_stands(&self, path: &str, count: usize, headers: &str) {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let crowd = self.crowd(count, &request.repeat(REPEATED)).await;

@@ -1,4 +1,4 @@
-//! Every operation of both services, with subjects that exist.
+//! Every operation of both services, with an existing product and order.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub(super) struct Operation {
     pub(super) body: Option<String>,
 }
 
-/// Both services, and something to ask about.
+/// Both services, and the product and order that requests are about.
 pub(super) struct Subjects {
     pub(super) shop: Shop,
     pub(super) product: ProductId,
@@ -25,7 +25,7 @@ pub(super) struct Subjects {
 }
 
 impl Subjects {
-    /// Nobody pays the order, so nothing changes by itself.
+    /// The order stays pending, so no state changes by itself.
     pub(super) async fn open() -> Self {
         let shop = Shop::start(Shop::builder().without("payments consume")).await;
         let product = shop.create_product("thing", 10).await;
@@ -98,7 +98,7 @@ impl Subjects {
         }
     }
 
-    /// An operation, with this behind its path.
+    /// A request for the operation, with this text behind its path.
     pub(super) fn ask(&self, operation: &Operation, behind: &str) -> RequestBuilder {
         let Operation {
             service,
@@ -113,7 +113,7 @@ impl Subjects {
             .fold(request, |request, body| request.body(body.clone()))
     }
 
-    /// All that could have changed.
+    /// Every state that a request could have changed.
     pub(super) async fn state(&self) -> Value {
         let product = format!("/products/{}", self.product);
         let order = format!("/orders/{}", self.order);
@@ -144,7 +144,7 @@ impl Operation {
     }
 }
 
-/// The answer, if it is a problem: a stream has no end.
+/// The answer if it is a problem. A stream is not read, because it has no end.
 pub(super) async fn problem(request: RequestBuilder) -> Option<Answer> {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -14,17 +14,20 @@ const STANDS_FOR: Duration = Duration::from_secs(1);
 /// A figure for people. It has no effect on readiness.
 pub struct Note {
     name: &'static str,
-    look: Box<dyn Fn() -> Look + Send + Sync>,
+    look: Box<dyn Fn() -> FigureFuture + Send + Sync>,
 }
 
-/// The look for a figure: its text, or why the figure is not known.
-pub(crate) type Look = BoxFuture<'static, Result<String, String>>;
+/// A figure that is being looked for: its text, or why it is not known.
+pub(crate) type FigureFuture = BoxFuture<'static, Result<String, String>>;
 /// The notes of a process, and the figures of the last look with its time.
 pub(super) type Notes = Arc<(Vec<Note>, Mutex<Option<(Instant, Vec<String>)>>)>;
 
 impl Note {
     /// A figure that `look` finds.
-    pub fn new(name: &'static str, look: impl Fn() -> Look + Send + Sync + 'static) -> Self {
+    pub fn new(
+        name: &'static str,
+        look: impl Fn() -> FigureFuture + Send + Sync + 'static,
+    ) -> Self {
         Self {
             name,
             look: Box::new(look),

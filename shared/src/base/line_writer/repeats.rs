@@ -160,7 +160,7 @@ mod tests {
         let line = |number| format!("12:00Z {number}\n").into_bytes();
         for number in 0..2 * MAX_LINES {
             assert!(repeats.is_news(&line(number), now + PAUSE * u32::try_from(number).unwrap()));
-            // What is repeated is not forgotten for what is not.
+            // A line that repeats stays. A line that does not repeat makes room.
             assert!(number == 0 || !repeats.is_news(&line(0), now));
         }
         assert_eq!(repeats.0.len(), MAX_LINES);

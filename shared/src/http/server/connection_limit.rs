@@ -5,7 +5,7 @@
 //! share is taken, the server closes one of its own connections instead.
 //!
 //! If no connection waits, the new one takes one of [`PROBE_CONNECTIONS`] permits that are good for
-//! probes only. So a monitor gets an answer to its probes, whatever clients do.
+//! probes only. So a monitor always gets an answer to its probes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

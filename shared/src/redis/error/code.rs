@@ -23,6 +23,8 @@ pub enum Code {
     Damaged,
     /// `LOADING`: the server is still loading its data.
     Loading,
+    /// `ERR ... FUNCTION LOAD timeout`: the server was too busy to load the functions in time.
+    LoadTimeout,
     /// `MASTERDOWN`: the server is a replica without a primary.
     MasterDown,
     /// `MISCONF`: the server cannot write its files.
@@ -94,7 +96,7 @@ const MOVING: &str = "the keys are moving to another node of the cluster";
 
 /// For each answer: how it begins, its code, its effect, and its meaning in words. If the words are
 /// empty, the text of the answer itself is fit for people.
-const ANSWERS: [(&str, Code, Effect, &str); 32] = [
+const ANSWERS: [(&str, Code, Effect, &str); 33] = [
     ("ASK", Code::Ask, NotNow, MOVING),
     (
         "BUSY",
@@ -205,6 +207,12 @@ const ANSWERS: [(&str, Code, Effect, &str); 32] = [
         Code::NotCluster,
         Never,
         "its server is not a node of a cluster",
+    ),
+    (
+        "ERR Error registering functions: ERR FUNCTION LOAD timeout",
+        Code::LoadTimeout,
+        NotNow,
+        "its server was too busy to load the functions in time",
     ),
     // The last row, because the first one that fits counts.
     ("ERR", Code::Err, Never, ""),

@@ -1,9 +1,11 @@
 //! The tasks of a process that has a Redis store and reads a stream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Process;
 use crate::base::health::{Check, Progress};
+use crate::contract::event::Event;
 use crate::live::{FEED_BLOCK, Feed, Show};
 use crate::redis::{Redis, RedisUrl};
 use crate::service::checks;
@@ -15,6 +17,8 @@ use crate::store::sweep::Sweep;
 use crate::stream::consumer::{Consumer, Settings};
 use crate::stream::dead_letter::Caretaker;
 use crate::stream::delivery::Handler;
+use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::retention::{TRIM_INTERVAL, Trimmer};
 
 impl Process {
     /// Opens the store of the service, watches it, and keeps its function libraries in order.
@@ -71,6 +75,15 @@ impl Process {
         self.repeat("dead letters", interval, move || {
             let (store, caretaker) = (store.clone(), Arc::clone(&caretaker));
             async move { caretaker.tend(&store).await }
+        });
+    }
+
+    /// Adds the task that removes old entries from the stream of `E` in `store`.
+    pub fn trim<E: Event>(&mut self, store: Store, retention: Duration) {
+        let trimmer = Arc::new(Trimmer::new(store, retention, REPLAY_WINDOW));
+        self.repeat("trim", TRIM_INTERVAL, move || {
+            let trimmer = Arc::clone(&trimmer);
+            async move { trimmer.trim::<E>().await }
         });
     }
 

@@ -6,8 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::config::{Address, Reader, Setting};
-use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
+use crate::contract::event::Event;
+use crate::redis::{Redis, RedisUrl, ReplicaAcks, is_same_store};
+use crate::store::open::Witness;
 use crate::store::partition::Partitions;
+use crate::stream::consumer;
+use crate::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use crate::stream::replay::REPLAY_WINDOW;
 
 /// The settings of every process of such a service.
@@ -130,6 +134,32 @@ impl StoreSettings {
             reclaim_idle: reclaim_idle?,
         })
     }
+
+    /// A client of the store of the service.
+    pub fn own_redis(&self) -> Redis {
+        Redis::worker(&self.own).with_acks(self.replica_acks)
+    }
+
+    /// The stream of `E`, which the service reads in the other store.
+    pub fn witness<E: Event>(&self) -> Witness {
+        Witness {
+            redis: Redis::worker(&self.other),
+            stream: E::STREAM,
+            group: E::GROUP,
+        }
+    }
+
+    /// How the service consumes a stream in the other store.
+    pub fn consumer(&self) -> consumer::Settings {
+        consumer::Settings {
+            stream_store: self.other.clone(),
+            acks: self.replica_acks,
+            name: self.consumer_name.clone(),
+            reclaim_idle: self.reclaim_idle,
+            dead_letters: Bounds::SHIPPED,
+            report_interval: REPORT_INTERVAL,
+        }
+    }
 }
 
 /// The two stores, if they are not the same store.
@@ -176,11 +206,9 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
 /// own pending entries at once. Two consumers on one host have different names, because they cannot
 /// listen on the same port.
 fn default_consumer_name(service: &str, address: &Address) -> String {
-    format!(
-        "{service}-{}-{}",
-        gethostname::gethostname().to_string_lossy(),
-        address.port()
-    )
+    // The call fails only for a name that is too long for the system itself.
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    format!("{service}-{}-{}", host.to_string_lossy(), address.port())
 }
 
 #[cfg(test)]

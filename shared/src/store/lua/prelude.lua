@@ -1,8 +1,8 @@
 --[[ What all functions of a library share. Two rules hold for every function:
 
   Check everything, then write. A Lua error does not undo the writes before it.
-  Answer an integer, or an array that begins with one. The client would take certain texts at the
-  beginning of a reply for something else.
+  Answer an integer, or an array whose first element is an integer. The client would take certain
+  texts at the beginning of a reply for something else.
 
   `shared::store::function` puts lines before this file: the name of the service, the layout of its
   store, and the limits of `shared::contract::limits` that functions need. ]]

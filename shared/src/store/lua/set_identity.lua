@@ -4,7 +4,7 @@
 
   KEYS  1 identity
   ARGV  1 the identity that was read   2 the identity to write
-  Reply 1 written   0 the store has another identity than the one that was read ]]
+  Reply 1 written   0 the store has another identity than the caller read ]]
 local function set_identity(keys, args)
   assert(#keys == 1 and #args == 2, 'expected one key and two arguments')
   if redis.call('GET', keys[1]) ~= args[1] then

@@ -50,7 +50,7 @@ impl Story {
 
     /// A look at a store whose newest record has this time.
     fn look(&mut self, newest: Timestamp) -> Result<Option<Timestamp>, Doubt> {
-        let look = Look {
+        let look = ClockReading {
             at: self.start + self.passed,
             clock: self.clock(),
             newest,

@@ -103,7 +103,7 @@ pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisE
     Ok(recorded.into_iter().min().unwrap_or_default())
 }
 
-/// Records `to` in every partition, whatever checkpoint is recorded there.
+/// Records `to` in every partition, in the place of any other checkpoint.
 pub(crate) async fn reset(store: &Store, stream: &str, to: Recorded) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         let set = Command::new("HSET")

@@ -13,7 +13,7 @@ use crate::stream::group::BLOCK;
 
 /// The oldest pending entry, as it was found at one look after the other.
 #[derive(Debug, Default)]
-pub(super) struct Overdue(Option<Look>);
+pub(super) struct Overdue(Option<OldestSeen>);
 
 /// The consumers that look gone, and the first look at which each of them did.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(super) struct Span {
 
 /// The first look that found this oldest entry.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct OldestSeen {
     at: Instant,
     span: Span,
 }
@@ -53,7 +53,7 @@ impl Overdue {
         let first = self.0.filter(|look| look.span.oldest == span.oldest);
         let overdue = first.filter(|look| now.saturating_duration_since(look.at) >= limit);
         if first.is_none() || overdue.is_some() {
-            self.0 = Some(Look { at: now, span });
+            self.0 = Some(OldestSeen { at: now, span });
         }
         overdue.map(|look| look.span)
     }

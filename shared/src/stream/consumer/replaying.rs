@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Consumer;
 use crate::contract::entry_id::EntryId;
 use crate::redis::RedisError;
-use crate::stream::checkpoint::{Agreement, Look};
+use crate::stream::checkpoint::{Agreement, BothStores};
 use crate::stream::consumer::round::Round;
 use crate::stream::delivery::Handler;
 use crate::stream::replay::Pass;
@@ -64,7 +64,7 @@ impl<H: Handler> Consumer<H> {
         Ok(Step::Replaying(Round::Stuck(reason)))
     }
 
-    async fn go_on_without_tail(&mut self, look: &Look) -> Result<(), RedisError> {
+    async fn go_on_without_tail(&mut self, look: &BothStores) -> Result<(), RedisError> {
         tracing::warn!(
             stream = self.stream(),
             delivered = %look.stream.delivered,
@@ -76,7 +76,7 @@ impl<H: Handler> Consumer<H> {
 
     /// Begins a pass that ends at the last entry that the group was given. Redis delivers the
     /// entries behind it anyway.
-    fn begin_pass(&mut self, look: Look) {
+    fn begin_pass(&mut self, look: BothStores) {
         let last = look.stream.delivered;
         let next = look.recorded.replay_from(last);
         if last != EntryId::default() {

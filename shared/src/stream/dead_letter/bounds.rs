@@ -29,13 +29,13 @@ enum Excess {
     Count(u64),
     /// The oldest ones, up to this many bytes.
     Bytes(u64),
-    /// All that were set aside before this time.
+    /// All that were parked before this time.
     Before(Timestamp),
 }
 
 /// The most dead letters that leave with one step.
 const PAGE: usize = 200;
-/// The most steps in a row. After each batch that is set aside, more dead letters may leave than
+/// The most steps in a row. After each parked batch, more dead letters may leave than
 /// came. So a store gets within a smaller bound in the end.
 const STEPS: u64 = 20;
 /// Pause after dead letters could not leave.
@@ -71,7 +71,7 @@ impl DeadLetters<'_> {
         self.let_leave(keeper, None).await;
     }
 
-    /// Moves the dead letters that were set aside before `oldest` in the same way.
+    /// Moves the dead letters that were parked before `oldest` in the same way.
     pub(super) async fn keep_since(&self, keeper: &mut Keeper, oldest: Timestamp) {
         self.let_leave(keeper, Some(oldest)).await;
     }

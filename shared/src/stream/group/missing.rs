@@ -1,4 +1,4 @@
-//! Pending entries that the stream no longer has, because somebody trimmed or removed them.
+//! Pending entries that the stream no longer has, because they were trimmed or removed.
 
 use super::{AGAIN, Membership, as_count};
 use crate::redis::{Command, Entry, Redis, RedisError};

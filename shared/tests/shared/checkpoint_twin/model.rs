@@ -1,4 +1,4 @@
-//! What `move_checkpoint` does, in Rust, and random calls of it.
+//! The twin of `move_checkpoint`, and random calls of it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,19 +9,19 @@ use proof::twin::{Answer, Beginning, Rng, Step, Twin};
 use shared::contract::entry_id::EntryId;
 use shared::store::partition::Partition;
 
-/// What the function has recorded of a stream.
+/// What a store has recorded of a stream.
 #[derive(Clone, Copy, Default)]
 struct Recorded {
     entry: EntryId,
     count: u64,
     open: EntryId,
-    /// The earlier entry that will be old enough later.
+    /// The entry that becomes `earlier` once it is old enough.
     middle: EntryId,
-    /// The earlier entry that is old enough.
+    /// The last entry that is older than `entry` by the distance of the call.
     earlier: EntryId,
 }
 
-/// One call.
+/// One call of `move_checkpoint`.
 pub(crate) struct Move {
     pub(crate) stream: &'static str,
     pub(crate) known: EntryId,
@@ -29,9 +29,9 @@ pub(crate) struct Move {
     pub(crate) count: u64,
     pub(crate) open: EntryId,
     pub(crate) distance: u64,
-    /// Whether the caller means the incarnation that the store is in.
+    /// Whether the call names the incarnation of the store.
     pub(crate) in_this_incarnation: bool,
-    /// Whether the caller means the move although a later entry is recorded.
+    /// Whether the call moves the checkpoint back.
     pub(crate) back: bool,
 }
 
@@ -41,22 +41,22 @@ pub(crate) struct Checkpoints {
     recorded: BTreeMap<&'static str, Recorded>,
 }
 
-/// Two streams, as a consumer of partitions has them.
+/// Two streams: a consumer reads one for each partition.
 const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
-/// How much older an earlier entry has to be.
+/// How much older than the checkpoint the earlier entry has to be, in milliseconds.
 const DISTANCES: [u64; 3] = [0, 10, 600_000];
-/// How far a checkpoint moves at once: less than a distance, and more.
+/// By how many milliseconds a checkpoint moves at once: less than a distance, and more.
 const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
-/// Lua holds the large ones only as texts.
+/// Sequence numbers. Lua holds the largest ones only as text.
 const SEQUENCES: [u64; 5] = [0, 1, 2, u64::MAX - 1, u64::MAX];
-/// Times that Lua holds only as texts: it cannot tell numbers from 2^53 on from their neighbours.
+/// Times that Lua holds only as text: from 2^53 on its numbers skip integers.
 const FAR_TIMES: [u64; 4] = [
     1 << 53,
     10_000_000_000_000_000_000,
     1 << 63,
     u64::MAX - 1_000_000,
 ];
-/// Counts that a damaged stream may have.
+/// Counts that only a damaged stream has.
 const COUNTS: [u64; 3] = [1 << 53, u64::MAX - 1, u64::MAX];
 
 thread_local! {
@@ -81,7 +81,8 @@ impl Twin for Checkpoints {
         }
         let request = Move {
             stream,
-            // Mostly the recorded entry. Less after another consumer moved it, more after a loss.
+            // Usually the recorded entry. It is lower if another consumer moved the checkpoint
+            // since, and higher if the store lost writes.
             known: if random.u32(..4) > 0 {
                 at
             } else {
@@ -195,7 +196,7 @@ impl Checkpoints {
 }
 
 impl Move {
-    /// The call as the store is given it.
+    /// The call as the store gets it.
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         Invocation::new("move_checkpoint")
             .key(partition.key("checkpoint"))
@@ -209,7 +210,8 @@ impl Move {
             .arg(if self.back { "back" } else { "forward" })
     }
 
-    /// A cluster has a replication id for each of its nodes; one that this store is not in stands first.
+    /// The replication ids that the caller knows. A cluster has one for each node, so the id of
+    /// another node stands first.
     fn incarnation(&self) -> String {
         let id = REPLICATION_ID.with_borrow(Clone::clone);
         if self.in_this_incarnation {
@@ -220,7 +222,7 @@ impl Move {
     }
 }
 
-/// An entry some way before or behind another one.
+/// An entry some milliseconds before or after another one.
 fn near(entry: EntryId, random: &mut Rng) -> EntryId {
     let stride = one(random, &STRIDES);
     let ms = match random.u32(..80) {

@@ -1,4 +1,4 @@
-//! What tests see of a store.
+//! What a test reads from a store.
 
 use shared::redis::{Code, Command, Entry, Redis, RedisError};
 
@@ -8,7 +8,7 @@ pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
     redis.run(range).await.unwrap().entries().unwrap()
 }
 
-/// How often a store was asked this.
+/// How often clients called a command of a store.
 pub(crate) async fn calls(store: &Redis, command: &str) -> u64 {
     let info = store
         .run(Command::new("INFO").arg("commandstats"))

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{LIMIT, Stores, partition};
 use crate::script::Script;
 
-/// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
+/// A consumer that runs until it is stopped, or until it is dropped as if it had crashed.
 pub(crate) struct Running {
     shutdown: Shutdown,
     readiness: Readiness,
@@ -45,12 +45,12 @@ impl Stores {
 }
 
 impl Running {
-    /// Why it is not ready; nothing if it is.
+    /// Why the consumer is not ready; empty if it is ready.
     pub(crate) async fn failure(&self) -> String {
         self.readiness.failures().await.join("; ")
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Tells the consumer to stop, and waits until it has ended.
     pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(LIMIT, self.task.join_next()).await;

@@ -1,10 +1,10 @@
-//! Who may know whom: between crates, and between the layers of `shared`.
+//! Which crate may depend on which, and which layer of `shared` may name which.
 
 use std::collections::BTreeSet;
 
 use super::tree::{assert_known, crates, files, name_of, names, paths, read, root, sources};
 
-/// A crate, what it may depend on, and what only its tests may.
+/// A crate, the crates it may depend on, and those that only its tests may depend on.
 struct CrateRule {
     name: &'static str,
     knows: &'static [&'static str],
@@ -13,7 +13,7 @@ struct CrateRule {
 
 const CRATES: [&str; 6] = ["shared", "inventory", "payments", "stack", "proof", "bench"];
 
-/// Nothing depends on `proof` or `bench`, but for tests.
+/// Only tests depend on `proof`, and nothing depends on `bench`.
 const CRATE_RULES: [CrateRule; 6] = [
     CrateRule {
         name: "shared",
@@ -67,10 +67,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Layers of `shared` that `stack` may name: it starts the system, and has no need of its plumbing.
+/// Layers of `shared` that `stack` may name. It starts the system, and needs no more of `shared`.
 const STACK_KNOWS: [&str; 2] = ["contract", "redis"];
 
-/// What `stack` names beyond them today.
+/// Files of `stack` that name another layer today.
 const STACK_EXCEPTIONS: [&str; 4] = [
     "note.rs names shared::service",
     "verbs/demo/api.rs names shared::http",
@@ -84,7 +84,7 @@ pub(super) fn module(name: &str) -> &str {
     first.strip_suffix(".rs").unwrap_or(first)
 }
 
-/// What a part of a manifest lists.
+/// The entries of a section of a manifest.
 fn listed(manifest: &str, section: &str) -> BTreeSet<String> {
     let Some((_, part)) = manifest.split_once(&format!("\n[{section}]\n")) else {
         return BTreeSet::new();
@@ -107,7 +107,7 @@ fn a_crate_depends_on_those_below_it() {
     for path in crates() {
         let name = path.file_name().unwrap().to_str().unwrap();
         let Some(rule) = CRATE_RULES.iter().find(|rule| rule.name == name) else {
-            // An example stands on `shared` alone, like a service.
+            // An example depends on `shared` alone, like a service.
             assert!(
                 path.parent().unwrap().ends_with("examples"),
                 "{name}: no rule"

@@ -7,10 +7,10 @@ use super::tree::{assert_known, crates, paths, sources};
 /// A module, and the modules that it names.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// Circles that are there today.
+/// Circles of today.
 const KNOWN: [&str; 0] = [];
 
-/// How many parts of a path name a module. In `shared` two: the layer, and the module in it.
+/// How many parts of a path name a module: in `shared` the layer and the module in it.
 fn depth(krate: &str) -> usize {
     if krate == "shared" { 2 } else { 1 }
 }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::tree::{assert_known, files, name_of, read, root};
 
-/// What documents point to, and is not there today.
+/// Targets of links that do not exist today.
 const MISSING: [&str; 0] = [];
 
 /// The documents: those in the root, and those in `docs`.
@@ -35,7 +35,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// Whether the target of a link is there.
+/// Whether the target of a link exists.
 fn leads_somewhere(document: &Path, target: &str) -> bool {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
     let path = match path {
@@ -60,7 +60,7 @@ fn documents_point_to_what_is_there() {
                 missing.insert(format!("{name}: {target}"));
             }
         }
-        // What changed once may name what is gone since.
+        // The changelog may name files of earlier versions.
         for path in path.captures_iter(&text).filter(|_| name != "CHANGELOG.md") {
             let path = path.get(1).unwrap().as_str();
             let found = [path.to_owned(), format!("{path}.rs")];

@@ -1,4 +1,4 @@
-//! Files: how long, how they are called, and which test binary runs them.
+//! The length and the name of each file, and the test binary that runs it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ const MAX_LINES: usize = 300;
 const MAX_MEDIANS: [(&str, usize); 3] = [("shared", 130), ("inventory", 130), ("payments", 130)];
 /// The folder and the file behind which the Redis client is hidden.
 const REDIS_MODULE: [&str; 2] = ["shared/src/redis.rs", "shared/src/redis/"];
-/// Folders that hold no crate of ours.
+/// Folders without a crate of the workspace.
 const NO_CRATES: [&str; 2] = ["target", "node_modules"];
 
 #[test]
@@ -98,7 +98,8 @@ fn no_file_is_a_drawer_for_everything() {
     }
 }
 
-/// Replicas of a container share its settings; a name among them would be that of all of them.
+/// Replicas of a container share its settings. With a name among the settings, all of them would
+/// have the same name.
 #[test]
 fn compose_gives_no_consumer_a_name() {
     let compose = fs::read_to_string(root().join("compose.yaml")).unwrap();
@@ -113,7 +114,7 @@ fn compose_gives_no_consumer_a_name() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    // Put together here, so that this file does not find itself.
+    // Put together here, so that the test does not find this file.
     let marks = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -171,7 +172,7 @@ fn every_test_binary_is_in_its_manifest() {
             let main = format!("path = \"tests/{name}/main.rs\"");
             assert!(
                 manifest.contains(&main),
-                "{} is run by nobody",
+                "no test binary runs {}",
                 name_of(&folder)
             );
         }

@@ -10,11 +10,11 @@ use regex::Regex;
 use super::services::SERVICES;
 use super::tree::{read, root, sources};
 
-/// The layout of both services. Where the keys below change, this number rises.
+/// The layout of both services. It rises with each change of the keys below.
 const LAYOUT: usize = 2;
 /// The keys of both services. The streams of events are not among them: golden tests have their
 /// names.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
     "attempts",
     "changes",
     "checkpoint",
@@ -26,6 +26,7 @@ const COMMON: [&str; 11] = [
     "identity:absent",
     "incarnation",
     "libraries",
+    "replays_due",
 ];
 /// The further keys of each service.
 const OWN: [(&str, &[&str]); 2] = [
@@ -71,7 +72,7 @@ fn keys(krate: &str) -> BTreeSet<String> {
     for (file, code) in &sources {
         for found in key.captures_iter(code) {
             let name = &found[1];
-            // The name of an event's stream, in this service or in the other one.
+            // The stream of an event, of this service or of the other one.
             if name.ends_with("STREAM") || name == "witness.stream" {
                 continue;
             }
@@ -88,7 +89,7 @@ fn keys(krate: &str) -> BTreeSet<String> {
     names
 }
 
-/// The text of a literal or of a constant; `None` for what is known only when the program runs.
+/// The text of a literal or a constant; `None` for a text that is known only at run time.
 fn text<'a>(code: &'a str, constants: &BTreeMap<&'a str, &'a str>) -> Option<&'a str> {
     let literal = code
         .strip_prefix('"')

@@ -1,4 +1,4 @@
-//! Lua: one function a file, with a header, of a size that a person can hold.
+//! Each Lua file is one function with a header, short enough to read on one screen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -82,7 +82,7 @@ fn every_lua_file_is_one_function_that_says_what_it_takes_and_answers() {
         for path in &lua {
             let name = path.file_stem().unwrap().to_str().unwrap();
             if path.parent().unwrap().ends_with("common") {
-                // What several functions share is not a function itself.
+                // The code that several functions share is no function itself.
                 let loaded = format!("include_str!(\"lua/common/{name}.lua\")");
                 assert!(
                     store.contains(&loaded),

@@ -1,4 +1,4 @@
-//! Nothing is public that nothing else uses: the compiler cannot see that in a library.
+//! Each public item is used by other code. The compiler cannot check that in a library.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::tree::{assert_known, code, is_unit_test, texts, without_unit_tests, words};
 
-/// The libraries that are held to it.
+/// The libraries that are checked.
 const LIBRARIES: [&str; 5] = [
     "shared/src/",
     "inventory/src/",

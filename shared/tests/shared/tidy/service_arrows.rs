@@ -1,4 +1,4 @@
-//! Who may know whom inside a service.
+//! Which module of a service may name which.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ struct ModuleRule {
 const ALL: &[&str] = &[
     "base", "contract", "redis", "store", "stream", "live", "http", "service",
 ];
-/// The layers below the command line: `service` is for `app`, `main` and a verb.
+/// The layers below `service`. Only `app`, `main` and a verb name `service`.
 const BELOW_SERVICE: &[&str] = &[
     "base", "contract", "redis", "store", "stream", "live", "http",
 ];
-/// The layers that know no HTTP.
+/// The layers below `http`.
 const BELOW_HTTP: &[&str] = &["base", "contract", "redis", "store", "stream", "live"];
 
 /// `main -> app -> {api, worker, reconcile, pages} -> {store, inventory_client, finality, stock_acks}
@@ -123,7 +123,7 @@ const MODULE_RULES: [ModuleRule; 15] = [
     },
 ];
 
-/// What modules of the services name beyond that today.
+/// Names beyond these rules today.
 const SERVICE_EXCEPTIONS: [&str; 0] = [];
 
 #[test]

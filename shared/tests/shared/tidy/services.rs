@@ -1,10 +1,10 @@
-//! The services: alike, and with a domain that knows nothing of the world.
+//! Both services have the same files, and their domain names no framework.
 
 use std::collections::BTreeSet;
 
 use super::tree::{assert_known, files, names, root, sources};
 
-/// What every service has, by the same names.
+/// Files that every service has.
 const CORE_FILES: [&str; 9] = [
     "main.rs",
     "lib.rs",
@@ -20,7 +20,7 @@ const CORE_FILES: [&str; 9] = [
 pub(super) const SERVICES: [&str; 2] = ["inventory", "payments"];
 /// Modules that decide and do no I/O.
 const PURE: [&str; 2] = ["domain", "audit"];
-/// Frameworks, clients, clocks and files: what pure code does not name.
+/// Names of frameworks, clients, clocks and files: pure code names no such thing.
 const WORLD: [&str; 18] = [
     "poem",
     "poem_openapi",
@@ -43,7 +43,7 @@ const WORLD: [&str; 18] = [
 ];
 /// Folders whose files have the same names in both services.
 const SAME_FOLDERS: [&str; 2] = ["api", "store"];
-/// Files that only one service has, because only it has the thing they are named after.
+/// Files that only one service has, because only that service has the thing.
 const OWN_FILES: [&str; 15] = [
     "inventory/src/api/product.rs",
     "inventory/src/api/release.rs",

@@ -114,7 +114,7 @@ pub(super) fn without_unit_tests(text: &str) -> &str {
     &text[..tests]
 }
 
-/// Code without comments, so that a sentence may say what it likes.
+/// Code without comments, because a sentence in a comment may name anything.
 pub(super) fn code(text: &str) -> String {
     let lines = text
         .lines()
@@ -139,7 +139,7 @@ pub(super) struct Named<'a> {
     pub krate: &'a str,
     /// The first part below it.
     pub first: &'a str,
-    /// The second parts: one, or those in braces. None where the path ends before.
+    /// The second parts: one, or those in braces. Empty if the path ends before.
     pub second: Vec<&'a str>,
 }
 

@@ -10,7 +10,7 @@ use super::stage::{COMPLETION_DELAY, Stage};
 
 /// An order that goes well.
 pub(super) async fn buy(stage: &Stage) -> Result<String> {
-    stage.say("There are 10 bags of coffee. Somebody orders 3.");
+    stage.say("There are 10 bags of coffee. A client orders 3.");
     let coffee = stage
         .create_product("Espresso beans 1 kg", "19.90", 10)
         .await?;
@@ -46,7 +46,7 @@ pub(super) async fn buy(stage: &Stage) -> Result<String> {
 
 /// An order of more than there is.
 pub(super) async fn oversell(stage: &Stage) -> Result<String> {
-    stage.say("There are 2 moka pots. Somebody orders 5, which is accepted: the event decides.");
+    stage.say("There are 2 moka pots. A client orders 5, which is accepted: the event decides.");
     let pot = stage.create_product("Moka pot", "34.50", 2).await?;
     let order = stage.place(&pot, 5).await?;
     let id = order.text("id")?;
@@ -58,7 +58,7 @@ pub(super) async fn oversell(stage: &Stage) -> Result<String> {
 
 /// An order whose product is gone by the time it is paid.
 pub(super) async fn delete_in_flight(stage: &Stage) -> Result<String> {
-    stage.say("There are 4 grinders. Somebody orders one ...");
+    stage.say("There are 4 grinders. A client orders one ...");
     let grinder = stage.create_product("Hand grinder", "79.00", 4).await?;
     let order = stage.place(&grinder, 1).await?;
     let id = order.text("id")?;
@@ -72,7 +72,7 @@ pub(super) async fn delete_in_flight(stage: &Stage) -> Result<String> {
 
 /// An order that is withdrawn while it is pending.
 pub(super) async fn cancel(stage: &Stage) -> Result<String> {
-    stage.say("There are 6 cups. Somebody orders one, and thinks better of it.");
+    stage.say("There are 6 cups. A client orders one, and thinks better of it.");
     let cup = stage.create_product("Espresso cup", "8.75", 6).await?;
     let order = stage.place(&cup, 1).await?;
     let id = order.text("id")?;

@@ -1,0 +1,34 @@
+//! The stream of the other service, which shows whether a store once had data.
+
+use crate::redis::{Code, Command, Redis, RedisError};
+
+/// The stream that this service reads. It shows whether this service's store once had data.
+#[derive(Clone)]
+pub struct Witness {
+    /// A client of the other service's store.
+    pub redis: Redis,
+    /// The key of the stream without a partition tag.
+    pub stream: &'static str,
+    /// The group that this service makes there once it has opened its store.
+    pub group: &'static str,
+}
+
+impl Witness {
+    /// Whether a stream ever had an entry, or has the group.
+    pub(super) async fn knows_service(&self, stream: &str) -> Result<bool, RedisError> {
+        let xinfo = |about: &'static str| Command::new("XINFO").arg(about).key(stream);
+        let info = match self.redis.run(xinfo("STREAM")).await {
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(false),
+            info => info?,
+        };
+        if info.field("entries-added")?.unsigned()? > 0 {
+            return Ok(true);
+        }
+        for group in self.redis.run(xinfo("GROUPS")).await?.list()? {
+            if group.field("name")?.text()? == self.group {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
