@@ -143,7 +143,7 @@ async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<Orde
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_served() {
+async fn two_thousand_clients_that_watch_or_wait_keep_no_other_from_being_served() {
     let shop = open().await;
     let product = shop.create_product("thing", 100_000).await;
     let before = (
