@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::figure::{Better, NOISY_CORES, Row};
+use crate::figure::{Better, Row, disturbance};
 use crate::number::median;
 use crate::report::number;
 
@@ -119,13 +119,7 @@ pub(crate) fn table(changes: &[Change], revision: &str) -> String {
             Verdict::Same => "",
             Verdict::Worse => "  REGRESSION",
         });
-        if change.foreign_cores > NOISY_CORES {
-            let _ = write!(
-                line,
-                "  ! {:.1} cores busy with other things",
-                change.foreign_cores
-            );
-        }
+        line.push_str(&disturbance(change.foreign_cores));
         table.push_str(&line);
         table.push('\n');
     }
@@ -156,8 +150,9 @@ mod tests {
     fn run(values: &[(f64, f64)]) -> Vec<Row> {
         let sheet = |(rate, cpu): &(f64, f64)| {
             let mut sheet = Sheet::default();
-            sheet.higher("rate".to_owned(), "/s", *rate, 0.0);
-            sheet.lower("cpu".to_owned(), "us", *cpu, 0.0);
+            let mut section = sheet.section("x", 0.0);
+            section.higher("rate", "/s", *rate);
+            section.lower("cpu", "us", *cpu);
             sheet
         };
         rows(&values.iter().map(sheet).collect::<Vec<_>>())
@@ -187,8 +182,9 @@ mod tests {
     fn a_part_and_what_is_nearly_nothing_are_not_judged() {
         let run = |value: f64| {
             let mut sheet = Sheet::default();
-            sheet.part("cpu.of-one".to_owned(), "us", value, 0.0);
-            sheet.lower("idle".to_owned(), "% of a core", value / 100.0, 0.0);
+            let mut section = sheet.section("x", 0.0);
+            section.part("cpu.of-one", "us", value);
+            section.lower("idle", "% of a core", value / 100.0);
             rows(&[sheet])
         };
         let changes = changes(&run(1.0), &run(3.0));

@@ -7,6 +7,14 @@ use crate::number::median;
 /// A figure means little if other processes kept at least this number of cores busy.
 pub(crate) const NOISY_CORES: f64 = 0.25;
 
+/// The remark at the end of a line of a figure that other processes disturbed.
+pub(crate) fn disturbance(foreign_cores: f64) -> String {
+    let told = format!("  ! {foreign_cores:.1} cores busy with other things");
+    Some(told)
+        .filter(|_| foreign_cores > NOISY_CORES)
+        .unwrap_or_default()
+}
+
 /// The direction in which a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -48,6 +56,13 @@ pub(crate) struct Sheet {
     /// The server program of both stores, and its memory allocator.
     pub(crate) store: String,
     figures: Vec<Figure>,
+}
+
+/// The figures of one measurement. Their names begin with the name of the section.
+pub(crate) struct Section<'a> {
+    sheet: &'a mut Sheet,
+    name: String,
+    foreign: f64,
 }
 
 /// One figure over all rounds.
@@ -102,36 +117,43 @@ impl Bare {
     }
 }
 
-impl Sheet {
+impl Section<'_> {
     /// Adds a figure that is better if it is higher.
-    pub(crate) fn higher(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
-        self.add(name, unit, Better::Higher, value, foreign);
+    pub(crate) fn higher(&mut self, name: &str, unit: &'static str, value: f64) {
+        self.add(name, unit, Better::Higher, value, false);
     }
 
     /// Adds a figure that is better if it is lower.
-    pub(crate) fn lower(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
-        self.add(name, unit, Better::Lower, value, foreign);
+    pub(crate) fn lower(&mut self, name: &str, unit: &'static str, value: f64) {
+        self.add(name, unit, Better::Lower, value, false);
     }
 
     /// Adds a part of a figure, such as the share of one process. It is better if it is lower.
-    pub(crate) fn part(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
-        self.lower(name, unit, value, foreign);
-        if let Some(figure) = self.figures.last_mut() {
-            figure.part = true;
-        }
+    pub(crate) fn part(&mut self, name: &str, unit: &'static str, value: f64) {
+        self.add(name, unit, Better::Lower, value, true);
     }
 
-    fn add(&mut self, name: String, unit: &'static str, better: Better, value: f64, foreign: f64) {
-        let limits = Vec::new();
-        self.figures.push(Figure {
-            name,
+    fn add(&mut self, name: &str, unit: &'static str, better: Better, value: f64, part: bool) {
+        self.sheet.figures.push(Figure {
+            name: format!("{}.{name}", self.name),
             unit,
             better,
             value,
-            part: false,
-            limits,
-            foreign,
+            part,
+            limits: Vec::new(),
+            foreign: self.foreign,
         });
+    }
+}
+
+impl Sheet {
+    /// Begins the figures of a measurement. Meanwhile other processes kept `foreign` cores busy.
+    pub(crate) fn section(&mut self, name: &str, foreign: f64) -> Section<'_> {
+        Section {
+            sheet: self,
+            name: name.to_owned(),
+            foreign,
+        }
     }
 
     /// Adds a limit to a figure that was measured before. Without the figure the limit is dropped.
@@ -210,10 +232,10 @@ mod tests {
 
     fn sheet(value: f64, limit: f64) -> Sheet {
         let mut sheet = Sheet::default();
-        sheet.higher("a".to_owned(), "/s", value, value / 100.0);
-        sheet.lower("b".to_owned(), "us", 1.0, 0.0);
-        sheet.limit("a", Bare::Redis, limit);
-        sheet.limit("a figure without a measurement", Bare::Http, limit);
+        sheet.section("x", value / 100.0).higher("a", "/s", value);
+        sheet.section("x", 0.0).lower("b", "us", 1.0);
+        sheet.limit("x.a", Bare::Redis, limit);
+        sheet.limit("nobody measured this", Bare::Http, limit);
         sheet
     }
 

@@ -35,9 +35,7 @@ pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) 
     for pile in options.piles() {
         sheet.limit(&format!("drain.{pile}.rate"), Bare::Redis, drained);
     }
-    let (rate, micros) = replay.whole(&rig)?;
-    sheet.limit("e2e.rate", Bare::Redis, rate);
-    sheet.limit("e2e.cpu", Bare::Redis, micros);
+    measure_whole(&replay, &rig, sheet, "e2e")?;
     if sheet.has("event.p50") {
         let (half, most) = replay.latency(&rig, options.idle_time())?;
         sheet.limit("event.p50", Bare::Redis, half);
@@ -45,9 +43,14 @@ pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) 
     }
     if sheet.has("e2e_always.rate") {
         rig.fsync(Fsync::Always.word())?;
-        let (rate, micros) = replay.whole(&rig)?;
-        sheet.limit("e2e_always.rate", Bare::Redis, rate);
-        sheet.limit("e2e_always.cpu", Bare::Redis, micros);
+        measure_whole(&replay, &rig, sheet, "e2e_always")?;
     }
+    Ok(())
+}
+
+fn measure_whole(replay: &Replay, rig: &Rig, sheet: &mut Sheet, name: &str) -> Result<()> {
+    let (rate, micros) = replay.whole(rig)?;
+    sheet.limit(&format!("{name}.rate"), Bare::Redis, rate);
+    sheet.limit(&format!("{name}.cpu"), Bare::Redis, micros);
     Ok(())
 }

@@ -87,6 +87,13 @@ impl Group {
         })
     }
 
+    /// Does `work`, and measures the processor time that is used meanwhile.
+    pub(crate) fn measure<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, Used)> {
+        let mark = self.mark()?;
+        let done = work()?;
+        Ok((done, self.since(&mark)?))
+    }
+
     /// Resident memory by process, in MiB.
     pub(crate) fn memory(&self) -> BTreeMap<String, f64> {
         let of = |(name, pid): &(String, u32)| (name.clone(), memory(*pid).unwrap_or_default());
@@ -182,8 +189,7 @@ mod tests {
     #[test]
     fn this_process_uses_time_and_memory() {
         let group = Group::new([("me".to_owned(), std::process::id())]);
-        let mark = group.mark().unwrap();
-        let used = group.since(&mark).unwrap();
+        let ((), used) = group.measure(|| Ok(())).unwrap();
         assert!(used.total() >= 0.0 && used.foreign >= 0.0);
         assert!(group.memory()["me"] > 1.0);
     }

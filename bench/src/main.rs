@@ -82,11 +82,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode> {
     say("building the services");
-    let binaries = Build {
-        release: false,
-        progress: true,
-    }
-    .run()?;
+    let binaries = Build::show(false)?;
     let mut sides = Vec::new();
     if let Some(revision) = &options.compare {
         let (revision, binaries) = revision::build(revision, &binaries)?;

@@ -15,7 +15,7 @@ const SALE: &str = "sale";
 
 /// The times from the event of each order to the movement of its stock, in microseconds, sorted. If
 /// an event was repeated, the first one counts.
-pub(crate) fn from_paid_to_taken(payments: &[Told], inventory: &[Told]) -> Vec<f64> {
+pub(crate) fn from_paid_to_taken([inventory, payments]: &[Vec<Told>; 2]) -> Vec<f64> {
     let paid = first_adds(payments, OrderCompleted::STREAM);
     let taken = inventory.iter().filter(|told| told.adds_to(MOVEMENTS));
     let waits = taken.filter_map(|told| {
@@ -67,16 +67,16 @@ mod tests {
 
     #[test]
     fn a_wait_is_between_the_event_and_the_movement_of_the_same_order() {
-        let payments = [
+        let payments = vec![
             told(100, "XADD|order_completed|*|order_id|a"),
             told(200, "XADD|order_completed|*|order_id|b"),
             told(201, "XADD|changes|*|ids|b"),
         ];
-        let inventory = [
+        let inventory = vec![
             told(900, "XADD|movements:1|MINID|~|5|*|sale|-1 4 b"),
             told(130, "XADD|movements:2|*|sale|-1 9 a"),
             told(999, "XADD|movements:2|*|sale|-1 8 unknown"),
         ];
-        assert_eq!(from_paid_to_taken(&payments, &inventory), [30.0, 700.0]);
+        assert_eq!(from_paid_to_taken(&[inventory, payments]), [30.0, 700.0]);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::figure::{Bare, Better, Limit, NOISY_CORES, Row};
+use crate::figure::{Bare, Better, Limit, NOISY_CORES, Row, disturbance};
 
 /// The results of all rounds of a revision.
 #[derive(Debug, Serialize)]
@@ -49,13 +49,7 @@ impl Report {
                 let (of, bare) = (number(limit.median), limit.bare.name());
                 let _ = write!(line, "  {:>5.2} of {bare} {of}", limit.ratio);
             }
-            if row.foreign_cores > NOISY_CORES {
-                let _ = write!(
-                    line,
-                    "  ! {:.1} cores busy with other things",
-                    row.foreign_cores
-                );
-            }
+            line.push_str(&disturbance(row.foreign_cores));
             table.push_str(line.trim_end());
             table.push('\n');
         }
@@ -184,9 +178,10 @@ mod tests {
     #[test]
     fn a_line_has_the_figure_its_ratio_and_who_else_was_busy() {
         let mut sheet = Sheet::default();
-        sheet.higher("e2e.rate".to_owned(), "orders/s", 5_000.0, 0.0);
+        let mut e2e = sheet.section("e2e", 0.0);
+        e2e.higher("rate", "orders/s", 5_000.0);
         sheet.limit("e2e.rate", Bare::Redis, 20_000.0);
-        sheet.lower("idle.rss".to_owned(), "MiB", 30.0, 1.5);
+        sheet.section("idle", 1.5).lower("rss", "MiB", 30.0);
         let report = Report {
             revision: "abc".to_owned(),
             store: "Redis 7, libc".to_owned(),

@@ -1,6 +1,5 @@
 //! Builds another revision of the project beside this one.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -30,14 +29,10 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
     let tree = folder.join(&short);
     if !tree.join("Cargo.toml").is_file() {
         // By force, because git may still list a folder that was removed by hand.
-        git(&[
-            "worktree",
-            "add",
-            "--force",
-            "--detach",
-            &text(&tree)?,
-            &commit,
-        ])?;
+        let path = tree
+            .to_str()
+            .context("the path of the project is no text")?;
+        git(&["worktree", "add", "--force", "--detach", path, &commit])?;
     }
     // The profile of this program, so that the two revisions can be compared.
     let (release, profile) = if cfg!(debug_assertions) {
@@ -81,11 +76,4 @@ fn git(args: &[&str]) -> Result<String> {
         said.trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn text(path: &Path) -> Result<String> {
-    Ok(path
-        .to_str()
-        .context("the path of the project is no text")?
-        .to_owned())
 }

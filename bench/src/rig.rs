@@ -2,7 +2,6 @@
 //! clusters, with or without partitions. It has one or more processes of each role.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,9 @@ use stack::system::System;
 use tokio::runtime::Runtime;
 
 use crate::catalogue;
-use crate::load::{Load, Until};
-use crate::machine::Group;
+use crate::load::{CONNECTIONS, Load, Outcome, PRODUCTS, Until};
+use crate::machine::{Group, Used};
+use crate::monitor::Monitor;
 use crate::options::Options;
 
 pub(crate) use shape::Shape;
@@ -38,9 +38,21 @@ pub(crate) struct Rig {
     pub(crate) system: System,
     pub(crate) inventory: Shards,
     pub(crate) payments: Shards,
+    /// What is ordered.
+    pub(crate) products: Vec<ProductId>,
+    pub(crate) options: Options,
+    /// Its programs.
+    pub(crate) binaries: Binaries,
     runtime: Runtime,
-    binaries: Binaries,
     replicas: usize,
+}
+
+/// A run from its first order to its last acknowledgement.
+pub(crate) struct Run {
+    pub(crate) orders: u64,
+    pub(crate) seconds: f64,
+    pub(crate) posted: Outcome,
+    pub(crate) used: Used,
 }
 
 impl Rig {
@@ -99,10 +111,13 @@ impl Rig {
             system,
             inventory,
             payments,
+            products: Vec::new(),
+            options: options.clone(),
             runtime,
             binaries: binaries.clone(),
             replicas: shape.replicas,
         };
+        rig.products = catalogue::create(rig.inventory_address()?, PRODUCTS)?;
         rig.fsync(options.fsync.word())?;
         for store in [&mut rig.inventory, &mut rig.payments] {
             // A rewrite of the append-only file would disturb some measurements and not others.
@@ -128,11 +143,6 @@ impl Rig {
         Group::new(services.chain(servers))
     }
 
-    /// The `stack` program, which starts children that cannot outlive this process.
-    pub(crate) fn stack(&self) -> &Path {
-        &self.binaries.stack
-    }
-
     /// The address of the first process of payments.
     pub(crate) fn payments_address(&self) -> Result<SocketAddr> {
         address(&self.system.payments_url())
@@ -143,23 +153,71 @@ impl Rig {
         address(&self.system.inventory_url())
     }
 
-    /// Creates products.
-    pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
-        catalogue::create(self.inventory_address()?, count)
-    }
-
-    /// A load of orders for one piece each of these products in turn, shared out among all
-    /// processes of `payments serve`.
-    pub(crate) fn orders(
-        &self,
-        products: &[ProductId],
-        connections: usize,
-        until: Until,
-    ) -> Result<Load> {
+    /// A load of orders for one piece of each product in turn, shared out among all processes of
+    /// `payments serve`.
+    pub(crate) fn orders(&self, connections: usize, until: Until) -> Result<Load> {
         let names = self.names(&[Role::PaymentsServe]).into_iter();
         let addresses = names.map(|name| address(&self.system.url(&name)));
         let addresses = addresses.collect::<Result<_>>()?;
-        Ok(catalogue::orders(addresses, products, connections, until))
+        Ok(catalogue::orders(
+            addresses,
+            &self.products,
+            connections,
+            until,
+        ))
+    }
+
+    /// Places orders as fast as they are accepted, and waits until all are paid and their stock is
+    /// taken.
+    pub(crate) fn play(&mut self, orders: u64) -> Result<Run> {
+        let load = self.orders(CONNECTIONS, Until::Count(orders))?;
+        let started = Instant::now();
+        let (posted, used) = self.group().measure(|| {
+            let posted = load.run()?;
+            self.rest()?;
+            Ok(posted)
+        })?;
+        Ok(Run {
+            orders,
+            seconds: started.elapsed().as_secs_f64(),
+            posted,
+            used,
+        })
+    }
+
+    /// Does `work`, which has to sell exactly this number of pieces.
+    pub(crate) fn selling<T>(
+        &mut self,
+        pieces: u64,
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = self.sold()?;
+        let done = work(self)?;
+        let sold = self.sold()? - before;
+        ensure!(
+            sold == pieces,
+            "{sold} pieces were taken for {pieces} orders of one"
+        );
+        Ok(done)
+    }
+
+    /// The resources that each server of inventory's and of payments' store has used so far.
+    pub(crate) fn usage(&mut self) -> Result<[Vec<Usage>; 2]> {
+        Ok([self.inventory.usage()?, self.payments.usage()?])
+    }
+
+    /// The resources that each server used since `before`.
+    pub(crate) fn usage_since(&mut self, before: &[Vec<Usage>; 2]) -> Result<[Vec<Usage>; 2]> {
+        let mut now = self.usage()?;
+        for (now, before) in now.iter_mut().flatten().zip(before.iter().flatten()) {
+            *now = now.since(before);
+        }
+        Ok(now)
+    }
+
+    /// Begins to listen to the stores of inventory and of payments.
+    pub(crate) fn listen(&self) -> Result<[Vec<Monitor>; 2]> {
+        Ok([self.inventory.listen()?, self.payments.listen()?])
     }
 
     /// Waits until no order is due, and both groups have acknowledged everything.
@@ -183,13 +241,13 @@ impl Rig {
             && self.inventory.is_settled::<RefundOrder>()?)
     }
 
-    /// The number of sold pieces of these products. A dead letter is an error.
-    pub(crate) fn sold(&mut self, products: &[ProductId]) -> Result<u64> {
+    /// The number of sold pieces. A dead letter is an error.
+    fn sold(&mut self) -> Result<u64> {
         for store in [&mut self.inventory, &mut self.payments] {
             let letters = store.dead_letters()?;
             ensure!(letters == 0, "there are {letters} dead letters");
         }
-        catalogue::sold(self.inventory_address()?, products)
+        catalogue::sold(self.inventory_address()?, &self.products)
     }
 
     /// Starts a process again and waits until it is ready.

@@ -58,7 +58,12 @@ pub fn cut_tail(store: &RedisServer, cut: Cut) -> Result<Lost> {
 
 /// The part of the append-only file that the server writes now.
 pub fn newest_part(store: &RedisServer) -> Result<PathBuf> {
-    let folder = store.dir().join(FOLDER);
+    newest_part_in(store.dir())
+}
+
+/// The same for the server with this data folder.
+pub(crate) fn newest_part_in(dir: &Path) -> Result<PathBuf> {
+    let folder = dir.join(FOLDER);
     let manifest = folder.join(MANIFEST);
     let text = fs::read_to_string(&manifest)
         .with_context(|| format!("cannot read {}", manifest.display()))?;

@@ -17,6 +17,7 @@ use shared::store::partition::Partition;
 use stack::private_store::PrivateStore;
 
 use crate::invocation::Invocation;
+use crate::order_line;
 pub use subject::{Subject, Tally};
 
 mod missing;
@@ -61,13 +62,7 @@ impl SpoilRig<'_> {
     /// When a call changed only a part, or did not refuse what it has to refuse.
     pub async fn spoil_everything(&self, suite: &str, subjects: &[Subject]) -> (Tally, Tally) {
         // This test is not about the disk, so the store does not wait for it.
-        self.run(
-            Command::new("CONFIG")
-                .arg("SET")
-                .arg("appendonly")
-                .arg("no"),
-        )
-        .await;
+        self.private.operate("CONFIG", "SET appendonly no").await;
         let (mut types, mut others) = (Tally::default(), Tally::default());
         for subject in subjects {
             types += self.wrong_types(subject).await;
@@ -114,9 +109,12 @@ impl SpoilRig<'_> {
                     continue;
                 }
                 self.reset().await;
-                self.run(Command::new("DEL").key(key.as_str())).await;
+                self.private
+                    .ask(Command::new("DEL").key(key.as_str()))
+                    .await;
                 let words = words.iter().copied();
-                self.run(Command::new(command).key(key.as_str()).args(words))
+                self.private
+                    .ask(Command::new(command).key(key.as_str()).args(words))
                     .await;
                 let what = format!("{}: {key} is a {kind}", invocation.function);
                 let (reply, changed) = self.observe(invocation, &what, &mut tally).await;
@@ -149,16 +147,14 @@ impl SpoilRig<'_> {
                 let may = is_whole(number, DIGITS) || subject.passed_on.contains(&place);
                 assert!(may || reply.is_err(), "{what}: {reply:?}");
             }
-            let counts = subject.counts.iter().map(|count| (count, DIGITS));
-            let sums = subject.sums.iter().map(|sum| (sum, SUM_DIGITS));
-            for ((key, field), digits) in counts.chain(sums) {
+            for (key, field) in &subject.sums {
                 let what = format!("{}: {field} is {number:?}", subject.invocation.function);
                 self.reset().await;
                 let set = Command::new("HSET").key(key.as_str());
-                self.run(set.arg(*field).arg(number)).await;
+                self.private.ask(set.arg(*field).arg(number)).await;
                 let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
                 assert!(
-                    is_whole(number, digits) || reply.is_err(),
+                    is_whole(number, SUM_DIGITS) || reply.is_err(),
                     "{what}: {reply:?}"
                 );
             }
@@ -182,26 +178,16 @@ impl SpoilRig<'_> {
 
     /// Changes the words of a line.
     async fn rewrite(&self, key: &str, change: impl FnOnce(&mut Vec<String>)) {
-        let line = self
-            .private
-            .operator
-            .run(Command::new("GET").key(key))
-            .await;
-        let line = line
-            .and_then(|line| Ok(line.text()?))
-            .expect("there is a line");
-        let mut words = line.split(' ').map(str::to_owned).collect();
-        change(&mut words);
-        self.run(Command::new("SET").key(key).arg(words.join(" ")))
-            .await;
+        let line = order_line::changed(&self.private.get(key).await, change);
+        self.private.set(key, &line).await;
     }
 
     /// Sets the store up again.
     pub async fn reset(&self) {
-        self.run(Command::new("FLUSHALL")).await;
+        self.private.ask(Command::new("FLUSHALL")).await;
         let restores = self.baseline.iter().map(|(key, value)| {
             let restore = Command::new("RESTORE").key(key.as_str());
-            self.run(restore.arg(0).arg(value.as_slice()))
+            self.private.ask(restore.arg(0).arg(value.as_slice()))
         });
         join_all(restores).await;
     }
@@ -242,25 +228,12 @@ impl SpoilRig<'_> {
 
     async fn fingerprints(&self) -> Fingerprints {
         let read = Command::new("EVAL").arg(FINGERPRINTS).arg(0);
-        let reply = self
-            .private
-            .operator
-            .run(read)
-            .await
-            .expect("the store answers its operator");
-        let texts = reply.texts().expect("keys and fingerprints are texts");
+        let texts = self.private.ask(read).await.texts();
+        let texts = texts.expect("keys and fingerprints are texts");
         texts
             .chunks_exact(2)
             .map(|pair| (pair[0].clone(), pair[1].clone()))
             .collect()
-    }
-
-    async fn run(&self, command: Command) {
-        self.private
-            .operator
-            .run(command)
-            .await
-            .expect("the store answers its operator");
     }
 }
 

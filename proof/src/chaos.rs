@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-
 use stack::binaries::Binaries;
+use tempfile::TempDir;
 
 pub use figures::{Figure, Figures};
 pub use profiles::Scale;
@@ -84,7 +84,7 @@ pub async fn run(options: Options) -> Result<bool> {
     let mut kept = Vec::new();
     let mut ran = 0;
     for (profile, random) in profiles.into_iter().filter(|(profile, _)| wanted(profile)) {
-        let folder = Folder::open(keep_in.as_deref(), seed, profile.name)?;
+        let folder = folder(keep_in.as_deref(), seed, profile.name)?;
         let report = run::profile(&profile, random, binaries.clone(), folder.path(), &say).await;
         let report = match report {
             Ok(report) => report,
@@ -127,29 +127,16 @@ pub async fn run(options: Options) -> Result<bool> {
 }
 
 /// The folder of one profile's history and logs, removed unless it is kept.
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn open(keep_in: Option<&Path>, seed: u64, profile: &str) -> Result<Self> {
-        let prefix = format!("chaos-{seed}-{profile}-");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        let folder = match keep_in {
-            Some(dir) => {
-                fs::create_dir_all(dir)
-                    .with_context(|| format!("cannot make {}", dir.display()))?;
-                builder.tempdir_in(dir)
-            }
-            None => builder.tempdir(),
-        };
-        Ok(Self(folder.context("no folder for the history")?))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn keep(self) -> PathBuf {
-        self.0.keep()
-    }
+fn folder(keep_in: Option<&Path>, seed: u64, profile: &str) -> Result<TempDir> {
+    let prefix = format!("chaos-{seed}-{profile}-");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    let folder = match keep_in {
+        Some(dir) => {
+            fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            builder.tempdir_in(dir)
+        }
+        None => builder.tempdir(),
+    };
+    folder.context("no folder for the history")
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use shared::redis::{Command, Redis};
-use stack::guard::{Farewell, Guard};
+use stack::guard::Farewell;
 use stack::ports::{self, Port};
 use stack::private_store::PrivateStore;
 use stack::process::{Launch, Process};
@@ -23,6 +23,7 @@ use stack::{binaries, server};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::aof;
 use crate::atomicity::{SpoilRig, Subject};
 use crate::twin::snapshot::{Snapshot, read_all};
 
@@ -83,16 +84,12 @@ impl LogLoader {
             name: "reader of logs".to_owned(),
             program: server?.path,
             args,
-            env: Vec::new(),
-            env_remove: Vec::new(),
+            ..Launch::default()
         };
-        let guard = Guard {
-            stack: binaries?.stack,
-            farewell: Farewell::Kill,
-        };
+        let guard = binaries?.guard(Farewell::Kill);
         let process = Process::start(launch, guard, None)?;
         let client = connect(&port).await?;
-        let log = newest_log(dir.path())?;
+        let log = aof::newest_part_in(dir.path())?;
         Ok(Self {
             process,
             client,
@@ -131,7 +128,7 @@ impl LogLoader {
     /// Makes a call, and cuts its file at many offsets.
     async fn cut(&mut self, bench: &SpoilRig<'_>, subject: &Subject) -> Result<Cuts> {
         let function = subject.invocation.function;
-        let log = newest_log(bench.private.dir())?;
+        let log = aof::newest_part_in(bench.private.dir())?;
         let start = length(&log)?;
         bench.reset().await;
         let (none, from) = (
@@ -235,15 +232,6 @@ async fn connect(port: &Port) -> Result<Redis> {
     let answers = || async { client.run(Command::new("PING")).await.is_ok() };
     wait_until("its answer", READY_LIMIT, answers).await?;
     Ok(client)
-}
-
-/// The file that a server appends to.
-fn newest_log(dir: &Path) -> Result<PathBuf> {
-    let files = fs::read_dir(dir.join("appendonlydir"))?
-        .flatten()
-        .map(|file| file.path());
-    let mut logs = files.filter(|path| path.to_string_lossy().ends_with(".incr.aof"));
-    logs.next().context("the server keeps no log")
 }
 
 fn length(file: &Path) -> Result<usize> {

@@ -42,9 +42,7 @@ impl Build {
     pub async fn opens_new_stores(&self) {
         let (private, store) = self.start().await;
         open(&private, &store).await.expect("a new store opens");
-        let identity = private.operator.run(Command::new("GET").key("identity"));
-        let identity = identity.await.expect("an identity").text();
-        let identity = identity.expect("a text");
+        let identity = private.get("identity").await;
         let (_, named) = identity.split_once(' ').expect("an id");
         assert_eq!(named, self.named(self.layout));
         let before = private.dump().await;
@@ -114,16 +112,14 @@ impl Build {
 
     /// Why a store with this identity is refused, by every way in.
     async fn refused(&self, private: &PrivateStore, store: &Store, identity: &str) -> OpenError {
-        let set = Command::new("SET").key("identity").arg(identity);
-        private.operator.run(set).await.expect("an identity");
+        private.set("identity", identity).await;
         let before = private.dump().await;
         let error = open(private, store).await.expect_err("another layout");
         assert!(error.is_final(), "{error:?}");
         assert!(store.verify().await.is_err());
         assert!(accept_loss(store, &witness(private)).await.is_err());
         assert_eq!(private.dump().await, before);
-        let functions = Command::new("FUNCTION").arg("LIST");
-        let functions = private.operator.run(functions).await.expect("a list");
+        let functions = private.ask(Command::new("FUNCTION").arg("LIST")).await;
         assert!(functions.list().expect("a list").is_empty());
         error
     }

@@ -7,8 +7,9 @@
 //!   backups.
 //! - [`twin`] compares a Redis Function with the same rule in Rust. [`atomicity`] gives a function
 //!   keys of wrong types and odd arguments. [`cut`] ends the append-only file in the middle of a
-//!   function's writes. [`layouts`] opens stores of other layouts. [`invocation`] is one call of a
-//!   function, [`order_line`] the stored form of an order.
+//!   function's writes. [`functions`] is what both services promise about all their functions.
+//!   [`layouts`] opens stores of other layouts. [`invocation`] is one call of a function,
+//!   [`order_line`] the stored form of an order.
 //!
 //! `tests/` has the model of the protocol and the tests of the whole system. `planted/` has bugs
 //! that chaos has to find.
@@ -23,6 +24,7 @@ pub mod supervisor;
 
 pub mod atomicity;
 pub mod cut;
+pub mod functions;
 pub mod invocation;
 pub mod layouts;
 pub mod order_line;

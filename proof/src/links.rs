@@ -1,6 +1,6 @@
 //! Puts a proxy on every connection from a process of a system to a store or to a service.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use fastrand::Rng;
@@ -74,7 +74,7 @@ impl Links {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut stack::locked(&self.0))
     }
 }
 

@@ -62,11 +62,7 @@ fn main() -> ExitCode {
 impl Chaos {
     fn run(self) -> Result<ExitCode> {
         server::shared()?;
-        let binaries = Build {
-            release: self.release,
-            progress: true,
-        }
-        .run()?;
+        let binaries = Build::show(self.release)?;
         let options = Options {
             seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             scale: self.size.scale(),

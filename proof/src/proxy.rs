@@ -11,19 +11,20 @@
 //! - `link` carries one connection; `tally` counts.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use stack::locked as lock;
 use stack::ports::{self, Port};
-use tally::Tally;
 use trap::Traps;
 
 pub use frame::{MAX_FRAME, Protocol};
@@ -44,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub struct Proxy {
     state: Arc<State>,
     port: Port,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// The faults of a link. The default has no fault.
@@ -87,7 +88,7 @@ struct State {
     cut: Mutex<CancellationToken>,
     traps: Mutex<Traps>,
     random: Mutex<Rng>,
-    tally: Tally,
+    tally: Mutex<Counts>,
 }
 
 impl Proxy {
@@ -106,10 +107,14 @@ impl Proxy {
             cut: Mutex::default(),
             traps: Mutex::default(),
             random: Mutex::new(Rng::with_seed(seed)),
-            tally: Tally::default(),
+            tally: Mutex::default(),
         });
-        let task = tokio::spawn(accept(listener, state.clone()));
-        Ok(Self { state, port, task })
+        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
+        Ok(Self {
+            state,
+            port,
+            _task: task,
+        })
     }
 
     /// The port on which the proxy listens.
@@ -155,13 +160,7 @@ impl Proxy {
 
     /// The counts so far.
     pub fn counts(&self) -> Counts {
-        self.state.tally.counts()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
+        *lock(&self.state.tally)
     }
 }
 
@@ -203,7 +202,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn connect(client: TcpStream, state: Arc<State>) {
     let cut = lock(&state.cut).clone();
     if state.faults.borrow().refuse {
-        state.tally.refused();
+        lock(&state.tally).refused += 1;
         return;
     }
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, state.upstream));
@@ -211,11 +210,6 @@ async fn connect(client: TcpStream, state: Arc<State>) {
     let Ok(server) = TcpStream::connect(upstream).await else {
         return;
     };
-    state.tally.connected();
+    lock(&state.tally).connections += 1;
     link::carry(client, server, &state, &cut).await;
-}
-
-/// Takes the lock, also after a thread panicked with it: no value here can be half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -48,11 +48,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        let mut stopped = self
-            .state
-            .stopped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut stopped = stack::locked(&self.state.stopped);
         *stopped = true;
         self.task.abort();
     }
@@ -73,7 +69,7 @@ async fn watch(members: Members, state: Arc<State>) {
             if since.elapsed() < RESTART_PAUSE {
                 continue;
             }
-            let stopped = state.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            let stopped = stack::locked(&state.stopped);
             // A process that could not be started is tried again at the next look.
             if !*stopped && process.revive().unwrap_or(false) {
                 state.restarts.fetch_add(1, Relaxed);

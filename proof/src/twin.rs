@@ -13,22 +13,20 @@ use std::time::Instant;
 
 pub use fastrand::Rng;
 use futures_util::future::join_all;
-use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::redis::{Command, RedisError, Reply};
 use shared::store::Store;
 use shared::store::function::IDENTITY;
 use shared::store::partition::Partition;
+use stack::private_store::PrivateStore;
 use stack::project::variable;
 
 use crate::invocation::Invocation;
 use pattern::{Instants, Matcher};
-use setup::{clear, fill, now, run};
 use snapshot::{Kept, Snapshot, read_all};
 
 pub mod claim;
 pub mod pattern;
 pub mod snapshot;
-
-mod setup;
 
 /// The number of calls of a run without `TWIN_OPERATIONS`.
 const OPERATIONS: usize = 30_000;
@@ -100,16 +98,9 @@ enum Sent<'a> {
 /// # Panics
 ///
 /// When a function differs from its twin. The text names the seed that plays the history again.
-pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
+pub async fn play<T: Twin>(suite: &str, private: &PrivateStore, store: &Store) {
     // This test is not about the disk, so the store does not wait for it.
-    run(
-        operator,
-        Command::new("CONFIG")
-            .arg("SET")
-            .arg("appendonly")
-            .arg("no"),
-    )
-    .await;
+    private.operate("CONFIG", "SET appendonly no").await;
     for index in [None, Some(TAGGED)] {
         store
             .load_functions(Partition::at(index))
@@ -125,9 +116,9 @@ pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
     let (mut operations, mut histories) = (0, 0);
     while operations < wanted {
         let seed = one.unwrap_or_else(|| fastrand::u64(..));
-        match play_history::<T>(operator, store, seed, MAX_STEPS).await {
+        match play_history::<T>(private, store, seed, MAX_STEPS).await {
             Ok(steps) => operations += steps,
-            Err(mismatch) => panic!("{}", shortest::<T>(operator, store, mismatch).await),
+            Err(mismatch) => panic!("{}", shortest::<T>(private, store, mismatch).await),
         }
         histories += 1;
         if one.is_some() {
@@ -143,10 +134,10 @@ pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
 }
 
 /// Plays the same history with fewer steps, and reports the shortest one that differs.
-async fn shortest<T: Twin>(operator: &Redis, store: &Store, found: Mismatch) -> String {
+async fn shortest<T: Twin>(private: &PrivateStore, store: &Store, found: Mismatch) -> String {
     let mut worst = found;
     for steps in 1..=MAX_STEPS {
-        if let Err(mismatch) = play_history::<T>(operator, store, worst.seed, steps).await {
+        if let Err(mismatch) = play_history::<T>(private, store, worst.seed, steps).await {
             worst = mismatch;
             break;
         }
@@ -159,7 +150,7 @@ async fn shortest<T: Twin>(operator: &Redis, store: &Store, found: Mismatch) -> 
 
 /// Plays one history and answers how many calls it made.
 async fn play_history<T: Twin>(
-    operator: &Redis,
+    private: &PrivateStore,
     store: &Store,
     seed: u64,
     limit: usize,
@@ -167,7 +158,9 @@ async fn play_history<T: Twin>(
     let mut random = Rng::with_seed(seed);
     let partition = Partition::at(random.bool().then_some(TAGGED));
     let identity = store.identity_text("x");
-    let now_ms = clear(operator, store, partition, &identity).await;
+    private.operate("FLUSHALL", "").await;
+    private.set(&partition.key(IDENTITY), &identity).await;
+    let now_ms = now(store, partition).await;
     let mut twin = T::begin(
         Beginning {
             partition,
@@ -176,7 +169,7 @@ async fn play_history<T: Twin>(
         },
         &mut random,
     );
-    fill(operator, twin.expected()).await;
+    fill(private, twin.expected()).await;
     let length = random.usize(1..=MAX_STEPS).min(limit);
     let steps: Vec<Step> = (0..length)
         .map(|number| twin.step(number, &mut random))
@@ -189,7 +182,7 @@ async fn play_history<T: Twin>(
     let mut replies = join_all(sent.map(|sent| send(store, partition, sent)))
         .await
         .into_iter();
-    let found = read_all(operator).await;
+    let found = read_all(&private.operator).await;
     let end_ms = now(store, partition).await;
     if end_ms / DAY_MS != now_ms / DAY_MS {
         // A history that was played around midnight has claims of two days, and is not compared.
@@ -226,6 +219,24 @@ async fn play_history<T: Twin>(
         error,
     })?;
     Ok(length)
+}
+
+/// Writes the hashes with which a history begins.
+async fn fill(private: &PrivateStore, beginning: Snapshot) {
+    for (key, kept) in beginning {
+        if let Kept::Hash(fields) = kept
+            && !fields.is_empty()
+        {
+            let words = fields.into_iter().flat_map(|(name, value)| [name, value]);
+            private.ask(Command::new("HSET").key(key).args(words)).await;
+        }
+    }
+}
+
+/// The time of the store in milliseconds.
+async fn now(store: &Store, partition: Partition) -> u64 {
+    let now = store.now(partition).await;
+    now.expect("the store has a clock").as_millis()
 }
 
 /// Sends one request. All requests share a connection, which keeps their order.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::guard::{Farewell, Guard};
 use crate::{project, subprocess};
 
 /// The limit of a build. It only ends a build that hangs: a full release build takes minutes on a
@@ -50,7 +51,23 @@ pub fn shared() -> Result<Binaries> {
         .map_err(|error| anyhow!(error))
 }
 
+impl Binaries {
+    /// How children are started that get this signal at the death of this process.
+    pub fn guard(&self, farewell: Farewell) -> Guard {
+        Guard {
+            stack: self.stack.clone(),
+            farewell,
+        }
+    }
+}
+
 impl Build {
+    /// Builds the binaries, and shows cargo's progress.
+    pub fn show(release: bool) -> Result<Binaries> {
+        let progress = true;
+        Self { release, progress }.run()
+    }
+
     /// Builds the binaries, or takes them from the folder `PAS_DE_DEUX_BIN_DIR` if that is set.
     pub fn run(self) -> Result<Binaries> {
         let exe = env::current_exe().context("cannot tell the path of this program")?;
@@ -62,11 +79,8 @@ impl Build {
 
     /// Builds the sources in the folder `root` into the folder `target`.
     pub fn run_in(self, root: &Path, target: &Path) -> Result<Binaries> {
-        self.cargo(
-            root,
-            Some(target),
-            if self.release { "release" } else { "dev" },
-        )
+        let profile = if self.release { "release" } else { "dev" };
+        self.cargo(root, Some(target), profile)
     }
 
     fn own(self, exe: &Path) -> Result<Binaries> {

@@ -15,6 +15,10 @@ use serde_json::value::RawValue;
 
 use crate::wait::wait_for;
 
+pub use site::{Site, read_to_end};
+
+mod site;
+
 /// The time for which a request is repeated while the answer is "not now".
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The longest wait for the answer to a request of [`get`].
@@ -111,6 +115,21 @@ impl Answer {
         let text = json[field].as_str();
         text.unwrap_or_else(|| panic!("no text `{field}`: {self:?}"))
             .to_owned()
+    }
+
+    /// The items of the body, which must be a list.
+    #[track_caller]
+    pub fn items(&self) -> Vec<Value> {
+        let json = self.json();
+        let items = json.as_array();
+        items.unwrap_or_else(|| panic!("no list: {self:?}")).clone()
+    }
+
+    /// The id of what the request created.
+    #[track_caller]
+    pub fn created_id(&self) -> String {
+        assert_eq!(self.status, 201, "{self:?}");
+        self.text("id")
     }
 
     /// A field exactly as the body has it. A number that is parsed as a double could have been

@@ -93,6 +93,11 @@ pub fn exec(farewell: Farewell, parent: u32, command: &[OsString]) -> Result<Inf
         std::os::unix::process::parent_id() == parent,
         "the parent {parent} is gone"
     );
+    become_command(command)
+}
+
+/// Becomes `command`. Returns only if that fails.
+pub(crate) fn become_command(command: &[OsString]) -> Result<Infallible> {
     let (program, args) = command.split_first().context("no command")?;
     let error = Command::new(program).args(args).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))

@@ -48,6 +48,13 @@ pub mod wait;
 
 mod node;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Takes a lock, also after a thread panicked with it. For values that cannot be half changed.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A runtime with a thread for each core. It ignores `TOKIO_WORKER_THREADS`, which is meant for the
 /// services alone.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -7,13 +7,12 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, setrlimit};
 
+use crate::guard::become_command;
 use crate::process::{Launch, Process};
 
 /// The memory limit of a service process in bytes: `mem_limit` of the services in `compose.yaml`.
@@ -40,9 +39,7 @@ pub fn limited(mut launch: Launch, stack: &Path) -> Launch {
 /// Limits the data of this process to `bytes`, and becomes `command`. Returns only if that fails.
 pub fn exec(bytes: u64, command: &[OsString]) -> Result<Infallible> {
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes).context("cannot limit the memory")?;
-    let (program, args) = command.split_first().context("no command")?;
-    let error = Command::new(program).args(args).exec();
-    Err(error).with_context(|| format!("cannot start {}", program.display()))
+    become_command(command)
 }
 
 /// The peak memory of a running process in bytes. The kernel records it (`VmHWM`), so no peak is

@@ -1,7 +1,7 @@
 //! A client with which people and tests query a store. It shares no code with the client of the
 //! services, so that it cannot share its mistakes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -84,9 +84,7 @@ impl Operator {
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        crate::locked(&self.connection)
     }
 }
 

@@ -14,9 +14,8 @@ use shared::redis::{Command, Entry, Redis, Reply};
 use tempfile::TempDir;
 
 use crate::credentials::User;
-use crate::guard::{Farewell, Guard};
-use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use crate::{binaries, server};
+use crate::node::parse;
+use crate::redis::{Owner, RedisOptions, RedisServer};
 
 /// A private Redis server with the users of one store. The server and its data are removed when the
 /// value is dropped.
@@ -31,27 +30,9 @@ impl PrivateStore {
     /// Starts the server of `store`.
     pub async fn start(store: Owner) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        // Both may take minutes the first time: a download and a build.
-        let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));
-        let (server, binaries) = found.await?;
-        let server = RedisServer::start(RedisOptions {
-            store,
-            dir: dir.path().join("store"),
-            server: server?,
-            guard: Guard {
-                stack: binaries?.stack,
-                farewell: Farewell::Kill,
-            },
-            sink: None,
-            overrides: Overrides::default(),
-        });
-        let server = server.await?;
-        let operator = Redis::worker(
-            &server
-                .url(User::Operator)
-                .parse()
-                .map_err(anyhow::Error::msg)?,
-        );
+        let options = RedisOptions::private(store, dir.path().join("store"));
+        let server = RedisServer::start(options.await?).await?;
+        let operator = Redis::worker(&parse(&server.url(User::Operator))?);
         Ok(Self {
             operator,
             server,
@@ -61,9 +42,7 @@ impl PrivateStore {
 
     /// A client that may do what `user` may.
     pub fn client(&self, user: User) -> Result<Redis> {
-        Ok(Redis::worker(
-            &self.server.url(user).parse().map_err(anyhow::Error::msg)?,
-        ))
+        Ok(Redis::worker(&parse(&self.server.url(user))?))
     }
 
     /// The data folder of the server.
@@ -75,6 +54,17 @@ impl PrivateStore {
     pub async fn operate(&self, name: &'static str, words: &str) {
         let command = Command::new(name).args(words.split(' ').filter(|word| !word.is_empty()));
         self.ask(command).await;
+    }
+
+    /// The text in a key.
+    pub async fn get(&self, key: &str) -> String {
+        let text = self.ask(Command::new("GET").key(key)).await.text();
+        text.expect("the key has a text")
+    }
+
+    /// Sets a key to a text.
+    pub async fn set(&self, key: &str, text: &str) {
+        self.ask(Command::new("SET").key(key).arg(text)).await;
     }
 
     /// The dump of every key.
@@ -91,16 +81,13 @@ impl PrivateStore {
     /// All entries of a stream.
     pub async fn entries(&self, stream: &str) -> Vec<Entry> {
         let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
-        self.ask(range)
-            .await
-            .entries()
-            .expect("a stream has entries")
+        let entries = self.ask(range).await.entries();
+        entries.expect("a stream has entries")
     }
 
-    async fn ask(&self, command: Command) -> Reply {
-        self.operator
-            .run(command)
-            .await
-            .expect("the store answers its operator")
+    /// Sends a command as the operator, and returns the answer.
+    pub async fn ask(&self, command: Command) -> Reply {
+        let answer = self.operator.run(command).await;
+        answer.expect("the store answers its operator")
     }
 }

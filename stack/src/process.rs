@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use crate::guard;
 use crate::guard::Guard;
+use crate::locked;
 use crate::wait::{wait_for, wait_until};
 use lines::Lines;
 
@@ -23,7 +24,7 @@ mod lines;
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 
 /// Everything needed to start a process, and to start it again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Launch {
     /// The name for people, such as `inventory serve`.
     pub name: String,
@@ -231,7 +232,7 @@ impl Process {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        locked(&self.state)
     }
 }
 
@@ -261,11 +262,6 @@ impl State {
             self.exit = child.wait().ok();
         }
     }
-}
-
-/// Takes the lock, also after a thread panicked with it: no value here can be half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn raw(pid: u32) -> Pid {

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,15 +13,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::credentials::{Credentials, User, write_private};
-use crate::guard::Guard;
 use crate::ports;
 use crate::ports::Port;
-use crate::process::{Launch, LineSink, Process};
-use crate::server::Server;
+use crate::process::{Launch, Process};
 use crate::wait::wait_for;
 
+pub use options::{Environment, Overrides, RedisOptions};
 pub use owner::Owner;
 
+mod options;
 mod owner;
 
 /// Embedded, so that a test runs from any folder, and `run-all` runs exactly what is deployed.
@@ -37,47 +36,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 const PING_LIMIT: Duration = Duration::from_secs(1);
 /// The number of free ports to try, because another process may take a port first.
 const PORT_ATTEMPTS: usize = 5;
-
-/// How a store is started.
-#[derive(Clone)]
-pub struct RedisOptions {
-    /// The owner of the store.
-    pub store: Owner,
-    /// The data folder. A folder that exists is used again with its data and passwords.
-    pub dir: PathBuf,
-    /// The server program.
-    pub server: Server,
-    /// How children are started.
-    pub guard: Guard,
-    /// Gets each log line, if given.
-    pub sink: Option<LineSink>,
-    /// The differences from the shipped configuration.
-    pub overrides: Overrides,
-}
-
-/// Variables for the environment of a server. They may depend on its data folder.
-pub type Environment = Arc<dyn Fn(&Path) -> Result<Vec<(String, String)>> + Send + Sync>;
-
-/// What a test changes about a store. The default changes nothing.
-#[derive(Clone, Default)]
-pub struct Overrides {
-    /// Settings of the server, such as `appendfsync`, that replace the shipped ones.
-    pub settings: Vec<(String, String)>,
-    /// More variables for the server, if any.
-    pub environment: Option<Environment>,
-    /// The folder with the ACL files of another revision.
-    pub acl: Option<PathBuf>,
-}
-
-impl RedisOptions {
-    /// The same for one of several servers of a store: its folder lies in that of the store.
-    pub(crate) fn of_server(&self, number: usize) -> Self {
-        Self {
-            dir: self.dir.join(number.to_string()),
-            ..self.clone()
-        }
-    }
-}
 
 /// A running store. Killed when dropped; its folder stays.
 pub struct RedisServer {

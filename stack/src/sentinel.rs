@@ -178,12 +178,8 @@ impl Replicated {
 
     /// The number of replicas of a server that are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
-        Some(
-            self.replication(primary)
-                .await?
-                .matches("state=online")
-                .count(),
-        )
+        let told = self.replication(primary).await?;
+        Some(told.matches("state=online").count())
     }
 
     async fn follow(&self, replica: usize, primary: usize) -> Result<()> {

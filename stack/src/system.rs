@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -128,10 +128,7 @@ impl System {
         for role in roles {
             let (mut ports, port) = (self.ports.clone(), ports::free()?);
             *role.port_mut(&mut ports) = port.number();
-            self.reservations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(port);
+            crate::locked(&self.reservations).push(port);
             let consumer_name = format!("{}-replica-{number}", role.service().name());
             let consumer_name = vec![("CONSUMER_NAME", consumer_name)];
             self.add(*role, role.replica(number), &ports, consumer_name)?
@@ -266,7 +263,7 @@ fn log_file(folder: &Path, name: &str) -> Result<LineSink> {
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let file = Mutex::new(file);
     Ok(Arc::new(move |line| {
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = crate::locked(&file);
         let _ = writeln!(file, "{line}");
     }))
 }

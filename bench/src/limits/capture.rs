@@ -9,8 +9,8 @@ use shared::contract::event::{Event, OrderCompleted};
 use super::template::{Order, Template};
 use crate::catalogue::order_id;
 use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
-use crate::monitor::{Monitor, Told};
-use crate::rig::Rig;
+use crate::monitor::Told;
+use crate::rig::{Rig, heard};
 
 /// The number of orders in the sample: several times as many as one call takes.
 const ORDERS: u64 = 2_000;
@@ -33,10 +33,9 @@ pub(crate) struct Capture {
 impl Capture {
     /// Lets the system handle one order alone and then many together, and records the commands.
     pub(crate) fn take(rig: &mut Rig) -> Result<Self> {
-        let products = rig.products(PRODUCTS)?;
         let mut known = Vec::new();
         let mut place = |rig: &mut Rig, count| -> Result<()> {
-            let load = rig.orders(&products, CONNECTIONS, Until::Count(count))?;
+            let load = rig.orders(CONNECTIONS, Until::Count(count))?;
             let load = Load { keep: true, ..load };
             for (number, answer) in &load.run()?.kept {
                 let place = usize::try_from(*number)? % load.requests.len();
@@ -50,8 +49,7 @@ impl Capture {
         // These orders come first, because the system does some things only once.
         place(rig, PRODUCTS)?;
         rig.rest()?;
-        let inventory = Monitor::begin(rig.inventory.operator().url())?;
-        let payments = Monitor::begin(rig.payments.operator().url())?;
+        let listeners = rig.listen()?;
         place(rig, 1)?;
         rig.rest()?;
         let consumer = rig.system.process(CONSUMER);
@@ -60,7 +58,8 @@ impl Capture {
         consumer.resume();
         placed?;
         rig.rest()?;
-        Self::find(&inventory.end()?, &payments.end()?, &known)
+        let [inventory, payments] = heard(listeners)?;
+        Self::find(&inventory, &payments, &known)
     }
 
     fn find(inventory: &[Told], payments: &[Told], known: &[Order]) -> Result<Self> {

@@ -11,10 +11,9 @@ use super::capture::Capture;
 use super::line::{Line, joined, packed};
 use super::template::{Order, Template};
 use crate::machine::Group;
-use crate::monitor::Monitor;
-use crate::number::{micros_each, per_second, quantile};
+use crate::number::{float, micros_each, per_second, quantile};
 use crate::paid_to_taken::from_paid_to_taken;
-use crate::rig::Rig;
+use crate::rig::{Rig, heard};
 
 /// The number of orders in a pipeline: as many as the clients of the services send at once.
 const DEPTH: usize = 64;
@@ -87,21 +86,19 @@ impl Replay {
                 rig.system.payments_redis().pid(),
             ),
         ]);
-        let mark = group.mark()?;
-        let started = Instant::now();
-        scope(|scope| {
-            let lines: Vec<_> = place
-                .iter()
-                .map(|place| scope.spawn(|| self.consume(rig, place, &read)))
-                .collect();
-            self.apply(rig, &apply)?;
-            lines.into_iter().try_for_each(joined)
+        let ((), used) = group.measure(|| {
+            scope(|scope| {
+                let lines: Vec<_> = place
+                    .iter()
+                    .map(|place| scope.spawn(|| self.consume(rig, place, &read)))
+                    .collect();
+                self.apply(rig, &apply)?;
+                lines.into_iter().try_for_each(joined)
+            })
         })?;
-        let took = started.elapsed();
         ensure!(read.into_inner() == self.orders, "not every order was read");
-        let used = group.since(&mark)?;
         Ok((
-            per_second(self.orders, took),
+            float(self.orders) / used.wall,
             micros_each(used.total(), self.orders),
         ))
     }
@@ -109,8 +106,7 @@ impl Replay {
     /// The time from paying an order to taking its stock, for one order at a time: the median and
     /// the 99th percentile, in microseconds.
     pub(crate) fn latency(&self, rig: &Rig, time: Duration) -> Result<(f64, f64)> {
-        let inventory = Monitor::begin(rig.inventory.operator().url())?;
-        let payments = Monitor::begin(rig.payments.operator().url())?;
+        let listeners = rig.listen()?;
         let orders: Vec<Order> = (0..=time.as_millis() / PAUSE.as_millis())
             .map(|_| Order::fresh())
             .collect();
@@ -131,7 +127,7 @@ impl Replay {
             }
             joined(consumer)
         })?;
-        let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
+        let waits = from_paid_to_taken(&heard(listeners)?);
         ensure!(
             waits.len() == orders.len(),
             "{} of {} orders",

@@ -16,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use stack::guard::{Farewell, Guard};
+use stack::guard::Farewell;
 use stack::ports;
 use stack::ports::Port;
 use stack::process::{Launch, Process};
@@ -53,13 +53,9 @@ impl Server {
                 port.number().to_string().into(),
                 file.into(),
             ],
-            env: Vec::new(),
-            env_remove: Vec::new(),
+            ..Launch::default()
         };
-        let guard = Guard {
-            stack: rig.stack().to_owned(),
-            farewell: Farewell::Kill,
-        };
+        let guard = rig.binaries.guard(Farewell::Kill);
         let process = Process::start(launch, guard, None)?;
         let server = Self {
             process,

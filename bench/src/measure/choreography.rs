@@ -1,140 +1,98 @@
 //! Measures the whole choreography: places orders as fast as they are accepted, and waits until the
 //! last event is acknowledged.
 
-use std::time::Instant;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
-use shared::contract::id::ProductId;
 use shared::live::CHANGES;
 
 use crate::calls::{CALLS_SAMPLED, Habits};
-use crate::figure::Sheet;
-use crate::load::{CONNECTIONS, Outcome, Until};
-use crate::machine::Used;
-use crate::monitor::Monitor;
+use crate::figure::{Section, Sheet};
+use crate::load::{CONNECTIONS, Until};
 use crate::number::{float, micros_each, per_second};
 use crate::operator::Calls;
-use crate::options::{Fsync, Options};
-use crate::rig::Rig;
-
-/// A run from its first order to its last acknowledgement.
-struct Run {
-    orders: u64,
-    seconds: f64,
-    posted: Outcome,
-    used: Used,
-}
+use crate::options::Fsync;
+use crate::rig::{Rig, Run, heard};
 
 /// Measures with the chosen `appendfsync`, and once more with `always`.
-pub(super) fn measure(
-    rig: &mut Rig,
-    options: &Options,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
+pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet) -> Result<()> {
     rig.rest()?;
-    let habits = habits(rig, products)?;
+    let orders = rig.options.orders();
+    let habits = habits(rig)?;
     let before = kept_memory(rig)?;
     rig.inventory.operator_mut().reset_calls()?;
     rig.payments.operator_mut().reset_calls()?;
     let reads = reads(rig)?;
-    let run = run(rig, options.orders(), products)?;
+    let run = run(rig)?;
     // The commands of the bench count as calls too. They are subtracted after they were sent.
     let calls = [
         rig.inventory.operator_mut().calls()?,
         rig.payments.operator_mut().calls()?,
     ];
     let reads = self::reads(rig)?.saturating_sub(reads);
-    report(&run, sheet, "e2e");
-    report_calls(&run, sheet, &habits, &calls, reads);
+    let mut e2e = sheet.section("e2e", run.used.foreign);
+    report(&run, &mut e2e);
+    report_calls(orders, &mut e2e, &habits, &calls, reads);
     let after = kept_memory(rig)?;
-    for (name, before, after) in [
-        ("inventory", before.0, after.0),
-        ("payments", before.1, after.1),
-    ] {
-        let bytes = float(after) - float(before);
-        let name = format!("e2e.memory.{name}");
-        sheet.lower(name, "B/order", bytes / float(run.orders), run.used.foreign);
+    for (store, name) in ["inventory", "payments"].into_iter().enumerate() {
+        let bytes = float(after[store]) - float(before[store]);
+        e2e.lower(&format!("memory.{name}"), "B/order", bytes / float(orders));
     }
     let memory = rig.group().memory();
     let services = memory.iter().filter(|(name, _)| !name.ends_with("redis"));
     let total = services.map(|(_, memory)| memory).sum();
-    sheet.lower("loaded.rss".to_owned(), "MiB", total, run.used.foreign);
-    if options.fsync != Fsync::Always {
+    let mut loaded = sheet.section("loaded", run.used.foreign);
+    loaded.lower("rss", "MiB", total);
+    if rig.options.fsync != Fsync::Always {
         rig.fsync(Fsync::Always.word())?;
-        report(
-            &self::run(rig, options.orders(), products)?,
-            sheet,
-            "e2e_always",
-        );
-        rig.fsync(options.fsync.word())?;
+        let run = self::run(rig)?;
+        report(&run, &mut sheet.section("e2e_always", run.used.foreign));
+        rig.fsync(rig.options.fsync.word())?;
     }
     Ok(())
 }
 
-/// Places orders, and waits until all are paid and their stock is taken. The number of sold pieces
-/// has to be exact.
-fn run(rig: &mut Rig, orders: u64, products: &[ProductId]) -> Result<Run> {
-    let sold = rig.sold(products)?;
-    let load = rig.orders(products, CONNECTIONS, Until::Count(orders))?;
-    let group = rig.group();
-    let mark = group.mark()?;
-    let started = Instant::now();
-    let posted = load.run()?;
-    rig.rest()?;
-    let seconds = started.elapsed().as_secs_f64();
-    let used = group.since(&mark)?;
-    let sold = rig.sold(products)? - sold;
-    ensure!(
-        sold == orders,
-        "{sold} pieces were taken for {orders} orders of one"
-    );
-    Ok(Run {
-        orders,
-        seconds,
-        posted,
-        used,
-    })
+fn run(rig: &mut Rig) -> Result<Run> {
+    let orders = rig.options.orders();
+    rig.selling(orders, |rig| rig.play(orders))
 }
 
-fn report(run: &Run, sheet: &mut Sheet, name: &str) {
-    let foreign = run.used.foreign;
-    let rate = float(run.orders) / run.seconds;
-    sheet.higher(format!("{name}.rate"), "orders/s", rate, foreign);
+fn report(run: &Run, section: &mut Section<'_>) {
+    section.higher("rate", "orders/s", float(run.orders) / run.seconds);
     let posted = per_second(run.orders, run.posted.took);
-    sheet.higher(format!("{name}.post.rate"), "/s", posted, foreign);
-    let total = micros_each(run.used.total(), run.orders);
-    sheet.lower(format!("{name}.cpu"), "us/order", total, foreign);
+    section.higher("post.rate", "/s", posted);
+    let each = |seconds| micros_each(seconds, run.orders);
+    section.lower("cpu", "us/order", each(run.used.total()));
     for (process, seconds) in &run.used.members {
-        let name = format!("{name}.cpu.{}", process.replace(' ', "-"));
-        sheet.part(name, "us/order", micros_each(*seconds, run.orders), foreign);
+        let name = format!("cpu.{}", process.replace(' ', "-"));
+        section.part(&name, "us/order", each(*seconds));
     }
 }
 
-fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2], reads: u64) {
-    let foreign = run.used.foreign;
-    let each = |count: u64| float(count) / float(run.orders);
+fn report_calls(
+    orders: u64,
+    section: &mut Section<'_>,
+    habits: &Habits,
+    calls: &[Calls; 2],
+    reads: u64,
+) {
     let outside = habits.by_clients(0, &calls[0]) + habits.by_clients(1, &calls[1]);
-    let all = calls.iter().flat_map(Calls::values).sum();
-    sheet.lower(
-        "e2e.calls".to_owned(),
-        "/order",
-        outside / float(run.orders),
-        foreign,
-    );
-    sheet.lower("e2e.commands".to_owned(), "/order", each(all), foreign);
-    sheet.lower("e2e.reads".to_owned(), "/order", each(reads), foreign);
+    let all: u64 = calls.iter().flat_map(Calls::values).sum();
+    for (name, count) in [
+        ("calls", outside),
+        ("commands", float(all)),
+        ("reads", float(reads)),
+    ] {
+        section.lower(name, "/order", count / float(orders));
+    }
 }
 
 /// Records the commands of both stores for a while, to learn which ones functions issue.
-fn habits(rig: &mut Rig, products: &[ProductId]) -> Result<Habits> {
-    let inventory = Monitor::begin(rig.inventory.operator().url())?;
-    let payments = Monitor::begin(rig.payments.operator().url())?;
-    rig.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?
+fn habits(rig: &mut Rig) -> Result<Habits> {
+    let listeners = rig.listen()?;
+    rig.orders(CONNECTIONS, Until::Count(CALLS_SAMPLED))?
         .run()?;
     rig.rest()?;
-    Ok(Habits::learn([&inventory.end()?, &payments.end()?]))
+    Ok(Habits::learn(&heard(listeners)?))
 }
 
 /// The number of times that the stores read from a connection: once for each call, or less often if
@@ -150,15 +108,12 @@ fn reads(rig: &mut Rig) -> Result<u64> {
 }
 
 /// The memory of the keys that both stores keep, without the streams that are trimmed later.
-fn kept_memory(rig: &mut Rig) -> Result<(u64, u64)> {
-    let inventory = rig
-        .inventory
-        .operator_mut()
-        .memory(&[RefundOrder::STREAM, CHANGES])?;
-    Ok((
+fn kept_memory(rig: &mut Rig) -> Result<[u64; 2]> {
+    let inventory = rig.inventory.operator_mut();
+    let inventory = inventory.memory(&[RefundOrder::STREAM, CHANGES])?;
+    let payments = rig.payments.operator_mut();
+    Ok([
         inventory,
-        rig.payments
-            .operator_mut()
-            .memory(&[OrderCompleted::STREAM, CHANGES])?,
-    ))
+        payments.memory(&[OrderCompleted::STREAM, CHANGES])?,
+    ])
 }

@@ -10,9 +10,8 @@ use shared::contract::money::Money;
 use shared::contract::trace::{RequestId, TraceParent};
 
 use crate::figure::Sheet;
-use crate::load::PRODUCTS;
 use crate::machine::memory;
-use crate::number::{float, micros_each};
+use crate::number::{micros_each, per_second};
 use crate::operator::Operator;
 use crate::rig::{LOOK, Rig};
 
@@ -22,55 +21,36 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 /// Writes a pile of events as payments would, starts the consumer, and measures it.
 pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet, pile: u64) -> Result<()> {
-    let products = rig.products(PRODUCTS)?;
     let consumer = rig.system.process(CONSUMER);
     let idle = memory(consumer.pid()).unwrap_or_default();
     consumer.kill();
-    pile_up(rig.payments.operator_mut(), &products, pile)?;
+    pile_up(rig.payments.operator_mut(), &rig.products, pile)?;
     let waiting = lag(rig)?;
-    consumer.restart()?;
-    let group = rig.group();
-    let mark = group.mark()?;
-    let (mut first, mut most) = (None, 0.0_f64);
-    let started = Instant::now();
-    loop {
-        let now = lag(rig)?;
-        most = most.max(memory(consumer.pid()).unwrap_or_default());
-        if now.delivered != waiting.delivered {
-            first.get_or_insert_with(Instant::now);
-        }
-        if now.is_settled() {
-            break;
-        }
-        ensure!(started.elapsed() < LIMIT, "{now:?} after {LIMIT:?}");
-        sleep(LOOK);
-    }
-    let took = first
-        .context("nothing was delivered")?
-        .elapsed()
-        .as_secs_f64();
-    let used = group.since(&mark)?;
-    let sold = rig.sold(&products)?;
-    ensure!(
-        sold == pile,
-        "{sold} pieces were taken for {pile} events of one"
-    );
-
-    let name = format!("drain.{pile}");
-    sheet.higher(
-        format!("{name}.rate"),
-        "events/s",
-        float(pile) / took,
-        used.foreign,
-    );
-    let each = micros_each(used.total(), pile);
-    sheet.lower(format!("{name}.cpu"), "us/event", each, used.foreign);
-    sheet.lower(
-        format!("{name}.rss_growth"),
-        "MiB",
-        (most - idle).max(0.0),
-        used.foreign,
-    );
+    let (took, most, used) = rig.selling(pile, |rig| {
+        consumer.restart()?;
+        let (mut first, mut most) = (None, 0.0_f64);
+        let ((), used) = rig.group().measure(|| {
+            let started = Instant::now();
+            loop {
+                let now = lag(rig)?;
+                most = most.max(memory(consumer.pid()).unwrap_or_default());
+                if now.delivered != waiting.delivered {
+                    first.get_or_insert_with(Instant::now);
+                }
+                if now.is_settled() {
+                    return Ok(());
+                }
+                ensure!(started.elapsed() < LIMIT, "{now:?} after {LIMIT:?}");
+                sleep(LOOK);
+            }
+        })?;
+        let took = first.context("nothing was delivered")?.elapsed();
+        Ok((took, most, used))
+    })?;
+    let mut drain = sheet.section(&format!("drain.{pile}"), used.foreign);
+    drain.higher("rate", "events/s", per_second(pile, took));
+    drain.lower("cpu", "us/event", micros_each(used.total(), pile));
+    drain.lower("rss_growth", "MiB", (most - idle).max(0.0));
     rig.restart(CONSUMER)
 }
 

@@ -2,13 +2,12 @@
 //! server that gives the same answer.
 
 use anyhow::{Context, Result};
-use shared::contract::id::ProductId;
 
 use crate::catalogue::order_id;
 use crate::figure::{Bare, Sheet};
 use crate::limits::Server;
-use crate::load::{CONNECTIONS, Load, Request, Until};
-use crate::machine::Group;
+use crate::load::{CONNECTIONS, Load, Outcome, Request, Until};
+use crate::machine::{Group, Used};
 use crate::number::micros_each;
 use crate::options::Options;
 use crate::rig::Rig;
@@ -30,37 +29,25 @@ struct Kind<'a> {
 }
 
 /// `GET /products/{id}` and `GET /orders/{id}`.
-pub(super) fn get(
-    rig: &mut Rig,
-    options: &Options,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
+pub(super) fn get(rig: &mut Rig, sheet: &mut Sheet) -> Result<()> {
     let placing = Load {
         keep: true,
-        ..rig.orders(products, 1, Until::Count(ORDERS))?
+        ..rig.orders(1, Until::Count(ORDERS))?
     };
     let placed = placing.run()?;
     rig.rest()?;
     let orders = placed.kept.iter().map(|(_, answer)| order_id(answer));
     let orders: Vec<_> = orders.collect::<Result<_>>()?;
-    let orders = orders
-        .iter()
-        .map(|id| Request::get(&format!("/orders/{id}")));
-    let products = products
-        .iter()
-        .map(|id| Request::get(&format!("/products/{id}")));
-    for (name, to, requests) in [
-        (
-            "get_product",
-            rig.inventory_address()?,
-            products.collect::<Vec<_>>(),
-        ),
-        ("get_order", rig.payments_address()?, orders.collect()),
+    let orders = orders.iter().map(|id| format!("/orders/{id}"));
+    let products = rig.products.iter().map(|id| format!("/products/{id}"));
+    let (products, orders): (Vec<_>, Vec<_>) = (products.collect(), orders.collect());
+    for (name, to, paths) in [
+        ("get_product", rig.inventory_address()?, products),
+        ("get_order", rig.payments_address()?, orders),
     ] {
         let load = Load {
             to: vec![to],
-            requests,
+            requests: paths.iter().map(|path| Request::get(path)).collect(),
             expect: 200,
             ..placing.clone()
         };
@@ -70,75 +57,71 @@ pub(super) fn get(
             widths: &WIDTHS,
             leaves_work: false,
         };
-        kind.measure(rig, options, sheet)?;
+        kind.measure(rig, sheet)?;
     }
     Ok(())
 }
 
 /// Measures `POST /orders` while the orders are also paid and applied.
-pub(super) fn post(
-    rig: &mut Rig,
-    options: &Options,
-    sheet: &mut Sheet,
-    name: &str,
-    products: &[ProductId],
-) -> Result<()> {
-    let load = rig.orders(products, 1, Until::Count(1))?;
-    let widths = if name == "post" {
-        &WIDTHS[..]
-    } else {
-        &WIDTHS[2..]
-    };
-    Kind {
+pub(super) fn post(rig: &mut Rig, sheet: &mut Sheet, name: &str) -> Result<()> {
+    let first = if name == "post" { 0 } else { 2 };
+    let kind = Kind {
         name,
-        load,
-        widths,
+        load: rig.orders(1, Until::Count(1))?,
+        widths: &WIDTHS[first..],
         leaves_work: true,
-    }
-    .measure(rig, options, sheet)
+    };
+    kind.measure(rig, sheet)
 }
 
 /// Measures `POST /orders` alone: no order is paid during the measurement.
-pub(super) fn accept(
-    rig: &mut Rig,
-    options: &Options,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
-    let load = rig.orders(products, 1, Until::Count(1))?;
+pub(super) fn accept(rig: &mut Rig, sheet: &mut Sheet) -> Result<()> {
     let kind = Kind {
         name: "accept",
-        load,
+        load: rig.orders(1, Until::Count(1))?,
         widths: &WIDTHS[2..],
         leaves_work: false,
     };
-    kind.measure(rig, options, sheet)
+    kind.measure(rig, sheet)
 }
 
 impl Kind<'_> {
-    fn measure(&self, rig: &mut Rig, options: &Options, sheet: &mut Sheet) -> Result<()> {
-        let group = rig.group();
-        for &width in self.widths {
-            let name = format!("{}.c{width}", self.name);
-            let closed = self.closed(width, options);
-            run(&group, &closed, sheet, &name, options)?;
+    fn measure(&self, rig: &mut Rig, sheet: &mut Sheet) -> Result<()> {
+        let (group, options) = (rig.group(), rig.options.clone());
+        for (name, load) in self.loops(&options) {
+            let (outcome, used) = run(&group, &load, &options).context(name.clone())?;
+            let mut section = sheet.section(&name, used.foreign);
+            section.higher("rate", "/s", outcome.per_second());
+            section.lower("p50", "us", outcome.micros(50.0));
+            section.lower("p99", "us", outcome.micros(99.0));
+            let each = |seconds| micros_each(seconds, outcome.answers);
+            section.lower("cpu", "us", each(used.total()));
+            // The processor time that the load generator takes from the machine.
+            section.part("load", "us", each(used.own));
             self.settle(rig)?;
         }
-        let open = self.open(options);
-        run(
-            &group,
-            &open,
-            sheet,
-            &format!("{}.open", self.name),
-            options,
-        )?;
-        self.settle(rig)?;
         if !options.limits() {
             return Ok(());
         }
         let answer = self.load.once()?;
         self.settle(rig)?;
-        self.limits(&Server::start(rig, &answer)?, options, sheet)
+        self.limits(&Server::start(rig, &answer)?, &options, sheet)
+    }
+
+    /// A closed loop for each number of connections, and then an open loop, each with its name.
+    fn loops(&self, options: &Options) -> Vec<(String, Load)> {
+        let closed = self.widths.iter().map(|&width| {
+            let name = format!("{}.c{width}", self.name);
+            (name, self.closed(width, options))
+        });
+        // Requests are sent at a fixed rate.
+        let open = Load {
+            rate: Some(options.rate),
+            ..self.closed(CONNECTIONS, options)
+        };
+        closed
+            .chain([(format!("{}.open", self.name), open)])
+            .collect()
     }
 
     /// A closed loop: each connection sends a request when the last one was answered.
@@ -153,36 +136,15 @@ impl Kind<'_> {
         }
     }
 
-    /// An open loop: requests are sent at a fixed rate.
-    fn open(&self, options: &Options) -> Load {
-        Load {
-            rate: Some(options.rate),
-            ..self.closed(CONNECTIONS, options)
-        }
-    }
-
     /// Measures the same load on the bare server.
     fn limits(&self, server: &Server, options: &Options, sheet: &mut Sheet) -> Result<()> {
         let group = server.group();
-        let closed = self
-            .widths
-            .iter()
-            .map(|width| (format!("c{width}"), *width));
-        for (suffix, width) in closed.chain([("open".to_owned(), 0)]) {
-            let load = if width == 0 {
-                self.open(options)
-            } else {
-                self.closed(width, options)
-            };
+        for (name, load) in self.loops(options) {
             let load = Load {
                 to: vec![server.address()],
                 ..load
             };
-            warm_up(&load, options)?;
-            let mark = group.mark()?;
-            let outcome = load.run()?;
-            let used = group.since(&mark)?;
-            let name = format!("{}.{suffix}", self.name);
+            let (outcome, used) = run(&group, &load, options)?;
             for (part, limit) in [
                 ("rate", outcome.per_second()),
                 ("p50", outcome.micros(50.0)),
@@ -200,45 +162,13 @@ impl Kind<'_> {
     }
 }
 
-fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Options) -> Result<()> {
-    warm_up(load, options).context(name.to_owned())?;
-    let mark = group.mark()?;
-    let outcome = load.run().context(name.to_owned())?;
-    let used = group.since(&mark)?;
-    sheet.higher(
-        format!("{name}.rate"),
-        "/s",
-        outcome.per_second(),
-        used.foreign,
-    );
-    sheet.lower(
-        format!("{name}.p50"),
-        "us",
-        outcome.micros(50.0),
-        used.foreign,
-    );
-    sheet.lower(
-        format!("{name}.p99"),
-        "us",
-        outcome.micros(99.0),
-        used.foreign,
-    );
-    let each = micros_each(used.total(), outcome.answers);
-    sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
-    // The processor time that the load generator takes from the machine.
-    let each = micros_each(used.own, outcome.answers);
-    sheet.part(format!("{name}.load"), "us", each, used.foreign);
-    Ok(())
-}
-
-/// Sends the same load for a short time without counting it, to warm up connections, caches and the
-/// processor's clock.
-fn warm_up(load: &Load, options: &Options) -> Result<()> {
-    let until = Until::Time(options.http_time().mul_f64(WARM_UP));
-    Load {
-        until,
+/// Sends a load. Before, the same load is sent for a short time without counting it, to warm up
+/// connections, caches and the processor's clock.
+fn run(group: &Group, load: &Load, options: &Options) -> Result<(Outcome, Used)> {
+    let warm_up = Load {
+        until: Until::Time(options.http_time().mul_f64(WARM_UP)),
         ..load.clone()
-    }
-    .run()
-    .map(drop)
+    };
+    warm_up.run()?;
+    group.measure(|| load.run())
 }

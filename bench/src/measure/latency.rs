@@ -1,16 +1,13 @@
 //! Measures the time from paying an order to taking its stock, at a light load.
 
 use anyhow::{Result, ensure};
-use shared::contract::id::ProductId;
 
 use crate::catalogue::order_id;
 use crate::figure::Sheet;
 use crate::load::{Load, Until};
-use crate::monitor::Monitor;
 use crate::number::{per_second, quantile};
-use crate::options::Options;
 use crate::paid_to_taken::from_paid_to_taken;
-use crate::rig::Rig;
+use crate::rig::{Rig, heard};
 
 /// Orders a second.
 const RATE: u32 = 100;
@@ -18,29 +15,21 @@ const CONNECTIONS: usize = 8;
 
 /// Places orders at a light load, and listens to both stores. The stores have the clock of this
 /// machine, so their times can be compared.
-pub(super) fn measure(
-    rig: &mut Rig,
-    options: &Options,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
+pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet) -> Result<()> {
     rig.rest()?;
-    let orders = (options.idle_time().as_secs_f64() * f64::from(RATE)).max(50.0);
-    let load = rig.orders(products, CONNECTIONS, Until::Count(1))?;
+    let orders = (rig.options.idle_time().as_secs_f64() * f64::from(RATE)).max(50.0);
     let load = Load {
-        until: Until::Count(whole(orders)),
         rate: Some(RATE),
         keep: true,
-        ..load
+        ..rig.orders(CONNECTIONS, Until::Count(whole(orders)))?
     };
-    let inventory = Monitor::begin(rig.inventory.operator().url())?;
-    let payments = Monitor::begin(rig.payments.operator().url())?;
-    let group = rig.group();
-    let mark = group.mark()?;
-    let outcome = load.run()?;
-    rig.rest()?;
-    let used = group.since(&mark)?;
-    let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
+    let listeners = rig.listen()?;
+    let (outcome, used) = rig.group().measure(|| {
+        let outcome = load.run()?;
+        rig.rest()?;
+        Ok(outcome)
+    })?;
+    let waits = from_paid_to_taken(&heard(listeners)?);
     let placed: Result<Vec<_>> = outcome.kept.iter().map(|(_, it)| order_id(it)).collect();
     let placed = placed?.len();
     ensure!(
@@ -48,13 +37,14 @@ pub(super) fn measure(
         "{} of {placed} orders were seen",
         waits.len()
     );
-    for (name, percent) in [("event.p50", 50), ("event.p99", 99)] {
+    let mut event = sheet.section("event", used.foreign);
+    for (name, percent) in [("p50", 50), ("p99", 99)] {
         if let Some(micros) = quantile(&waits, percent) {
-            sheet.lower(name.to_owned(), "us", micros, used.foreign);
+            event.lower(name, "us", micros);
         }
     }
     let rate = per_second(outcome.answers, outcome.took);
-    sheet.higher("event.rate".to_owned(), "orders/s", rate, used.foreign);
+    event.higher("rate", "orders/s", rate);
     Ok(())
 }
 

@@ -6,23 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::thread::sleep;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
 
 use super::FIRST_ORDERS;
 use crate::figure::{Bare, Sheet};
-use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
+use crate::load::{CONNECTIONS, Load, Until};
 use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
 use crate::paid_to_taken::{MOVEMENTS, first_adds};
-use crate::rig::{Rig, Shape, Usage, heard};
+use crate::rig::{Rig, Shape, heard};
 use shapes::{QUICK, SHAPES};
-use stores::{between, report_store};
+use stores::report_store;
 use waits::{sent_orders, since_sent};
 
 mod shapes;
@@ -45,6 +43,7 @@ const BESIDE: [&str; 8] = [
     "taken.p50",
     "taken.p99",
 ];
+
 /// Measures every shape on a system of its own.
 pub(super) fn measure(
     options: &Options,
@@ -57,13 +56,12 @@ pub(super) fn measure(
         tell(&format!("scale: {}", shape.name));
         let mut rig = Rig::open_shape(options, binaries, shape)?;
         sheet.store = rig.payments.operator_mut().program()?;
-        let products = rig.products(PRODUCTS)?;
-        rig.orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?
-            .run()?;
+        rig.orders(CONNECTIONS, Until::Count(FIRST_ORDERS))?.run()?;
         rig.rest()?;
-        at_most(&mut rig, shape, options.scale_orders(), sheet, &products)?;
-        at_rest(&mut rig, shape, options, sheet)?;
-        at_a_light_load(&mut rig, shape, options, sheet, &products)?;
+        let name = format!("scale.{}", shape.name);
+        at_most(&mut rig, &name, sheet)?;
+        at_rest(&mut rig, &name, sheet)?;
+        at_a_light_load(&mut rig, &name, sheet)?;
         if shape.name != Shape::ONE.name {
             put_beside_one(shape, sheet);
         }
@@ -73,111 +71,66 @@ pub(super) fn measure(
 
 /// Places orders as fast as they are accepted, waits until the last is settled, and measures what
 /// each process used.
-fn at_most(
-    rig: &mut Rig,
-    shape: &Shape,
-    orders: u64,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
-    let sold = rig.sold(products)?;
-    let load = rig.orders(products, CONNECTIONS, Until::Count(orders))?;
-    let before = [rig.inventory.usage()?, rig.payments.usage()?];
-    let group = rig.group();
-    let mark = group.mark()?;
-    let started = Instant::now();
-    load.run()?;
-    rig.rest()?;
-    let seconds = started.elapsed().as_secs_f64();
-    let used = group.since(&mark)?;
-    let after = [rig.inventory.usage()?, rig.payments.usage()?];
-    let sold = rig.sold(products)? - sold;
-    ensure!(
-        sold == orders,
-        "{sold} pieces were taken for {orders} orders of one"
-    );
-
-    let name = format!("scale.{}", shape.name);
-    sheet.higher(
-        format!("{name}.rate"),
-        "orders/s",
-        float(orders) / seconds,
-        used.foreign,
-    );
-    let services = by_role(&used.members);
-    let nodes: Vec<Vec<Usage>> = before
-        .iter()
-        .zip(&after)
-        .map(|(a, b)| between(a, b))
-        .collect();
+fn at_most(rig: &mut Rig, name: &str, sheet: &mut Sheet) -> Result<()> {
+    let orders = rig.options.scale_orders();
+    let (run, nodes) = rig.selling(orders, |rig| {
+        let before = rig.usage()?;
+        let run = rig.play(orders)?;
+        Ok((run, rig.usage_since(&before)?))
+    })?;
+    let mut section = sheet.section(name, run.used.foreign);
+    section.higher("rate", "orders/s", float(orders) / run.seconds);
+    let services = by_role(&run.used.members);
     let of_services: f64 = services.iter().map(|(_, seconds)| seconds).sum();
     let of_stores: f64 = nodes.iter().flatten().map(|node| node.processor).sum();
-    let total = micros_each(of_services + of_stores, orders);
-    sheet.lower(format!("{name}.cpu"), "us/order", total, used.foreign);
+    let each = |seconds| micros_each(seconds, orders);
+    section.lower("cpu", "us/order", each(of_services + of_stores));
     for (role, seconds) in services {
-        let name = format!("{name}.cpu.{}", role.name().replace(' ', "-"));
-        sheet.part(name, "us/order", micros_each(seconds, orders), used.foreign);
+        let name = format!("cpu.{}", role.name().replace(' ', "-"));
+        section.part(&name, "us/order", each(seconds));
     }
-    for (store, nodes) in [rig.inventory.name(), rig.payments.name()]
-        .into_iter()
-        .zip(nodes)
-    {
-        report_store(&name, store, &nodes, orders, used.foreign, sheet);
+    let stores = [rig.inventory.name(), rig.payments.name()];
+    for (store, nodes) in stores.into_iter().zip(nodes) {
+        report_store(store, &nodes, orders, &mut section);
     }
     Ok(())
 }
 
 /// Measures what the idle system uses to look for work. This hardly grows with the orders.
-fn at_rest(rig: &mut Rig, shape: &Shape, options: &Options, sheet: &mut Sheet) -> Result<()> {
+fn at_rest(rig: &mut Rig, name: &str, sheet: &mut Sheet) -> Result<()> {
     let group = rig.group();
-    let before = [rig.inventory.usage()?, rig.payments.usage()?];
-    let mark = group.mark()?;
-    sleep(options.scale_time());
-    let used = group.since(&mark)?;
-    let after = [rig.inventory.usage()?, rig.payments.usage()?];
-    let services: f64 = by_role(&used.members)
-        .iter()
-        .map(|(_, seconds)| seconds)
-        .sum();
-    let nodes = before
-        .iter()
-        .zip(&after)
-        .flat_map(|(before, after)| between(before, after));
-    let stores: f64 = nodes.map(|node| node.processor).sum();
-    for (what, seconds) in [("services", services), ("stores", stores)] {
-        let name = format!("scale.{}.idle.{what}", shape.name);
-        sheet.part(
-            name,
-            "% of a core",
-            seconds / used.wall * 100.0,
-            used.foreign,
-        );
+    let before = rig.usage()?;
+    let ((), used) = group.measure(|| {
+        sleep(rig.options.scale_time());
+        Ok(())
+    })?;
+    let nodes = rig.usage_since(&before)?;
+    let services = by_role(&used.members);
+    let services: f64 = services.iter().map(|(_, seconds)| seconds).sum();
+    let stores: f64 = nodes.iter().flatten().map(|node| node.processor).sum();
+    let mut section = sheet.section(name, used.foreign);
+    for (what, seconds) in [("idle.services", services), ("idle.stores", stores)] {
+        section.part(what, "% of a core", seconds / used.wall * 100.0);
     }
     Ok(())
 }
 
 /// Places orders at a low fixed rate, and follows them through both stores.
-fn at_a_light_load(
-    rig: &mut Rig,
-    shape: &Shape,
-    options: &Options,
-    sheet: &mut Sheet,
-    products: &[ProductId],
-) -> Result<()> {
-    let orders = (options.scale_time() * RATE).as_secs().max(FEWEST);
-    let load = rig.orders(products, LIGHT_CONNECTIONS, Until::Count(orders))?;
+fn at_a_light_load(rig: &mut Rig, name: &str, sheet: &mut Sheet) -> Result<()> {
+    let orders = (rig.options.scale_time() * RATE).as_secs().max(FEWEST);
     let load = Load {
         rate: Some(RATE),
         keep: true,
-        ..load
+        ..rig.orders(LIGHT_CONNECTIONS, Until::Count(orders))?
     };
     let group = rig.group();
-    let (inventory, payments) = (rig.inventory.listen()?, rig.payments.listen()?);
-    let mark = group.mark()?;
-    let outcome = load.run()?;
-    rig.rest()?;
-    let foreign = group.since(&mark)?.foreign;
-    let (inventory, payments) = (heard(inventory)?, heard(payments)?);
+    let listeners = rig.listen()?;
+    let (outcome, used) = group.measure(|| {
+        let outcome = load.run()?;
+        rig.rest()?;
+        Ok(outcome)
+    })?;
+    let [inventory, payments] = heard(listeners)?;
     let sent = sent_orders(&outcome.kept)?;
     let paid = since_sent(&sent, &first_adds(&payments, OrderCompleted::STREAM));
     let taken = since_sent(&sent, &first_adds(&inventory, MOVEMENTS));
@@ -187,16 +140,13 @@ fn at_a_light_load(
         "{followed} of {} orders were seen",
         sent.len()
     );
-    let name = format!("scale.{}", shape.name);
+    let mut section = sheet.section(name, used.foreign);
     for (suffix, percent) in [("p50", 50_u8), ("p99", 99)] {
         let accepted = outcome.micros(f64::from(percent));
-        let mut tell = |step: &str, micros| {
-            sheet.lower(format!("{name}.{step}.{suffix}"), "us", micros, foreign);
-        };
-        tell("accepted", accepted);
+        section.lower(&format!("accepted.{suffix}"), "us", accepted);
         for (step, waits) in [("paid", &paid), ("taken", &taken)] {
             if let Some(micros) = quantile(waits, usize::from(percent)) {
-                tell(step, micros);
+                section.lower(&format!("{step}.{suffix}"), "us", micros);
             }
         }
     }

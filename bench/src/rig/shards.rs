@@ -105,7 +105,7 @@ impl Shards {
     }
 
     /// The resources that each node has used so far.
-    pub(crate) fn usage(&mut self) -> Result<Vec<Usage>> {
+    pub(super) fn usage(&mut self) -> Result<Vec<Usage>> {
         let usage = |node: &mut Node| {
             let mut info = BTreeMap::new();
             for part in ["cpu", "stats", "persistence", "clients"] {
@@ -117,7 +117,7 @@ impl Shards {
     }
 
     /// Begins to listen to all primaries.
-    pub(crate) fn listen(&self) -> Result<Vec<Monitor>> {
+    pub(super) fn listen(&self) -> Result<Vec<Monitor>> {
         let primaries = self.nodes.iter().filter(|node| node.is_primary);
         primaries
             .map(|node| Monitor::begin(node.operator.url()))
@@ -157,11 +157,13 @@ impl Shards {
     }
 }
 
-/// Ends all listeners, and returns the commands of all nodes.
-pub(crate) fn heard(listeners: Vec<Monitor>) -> Result<Vec<Told>> {
-    let mut told = Vec::new();
-    for listener in listeners {
-        told.append(&mut listener.end()?);
+/// Ends all listeners, and returns the commands of inventory's and of payments' nodes.
+pub(crate) fn heard(listeners: [Vec<Monitor>; 2]) -> Result<[Vec<Told>; 2]> {
+    let mut told = [Vec::new(), Vec::new()];
+    for (told, listeners) in told.iter_mut().zip(listeners) {
+        for listener in listeners {
+            told.append(&mut listener.end()?);
+        }
     }
     Ok(told)
 }

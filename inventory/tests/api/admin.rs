@@ -1,18 +1,17 @@
 //! The operations of an operator over HTTP: records, releases and audits.
 
-use inventory::domain::NewProduct;
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::OrderId;
-use shared::store::claim::Once;
+use shared::contract::id::{OrderId, ProductId};
+use shared::redis::{Command, Redis};
+use stack::credentials::User;
 
-use crate::harness::{KEEP, Service, order};
+use crate::harness::{Answer, Service, order};
 
 fn words(answer: &Value) -> Vec<&str> {
-    answer
-        .as_array()
-        .unwrap()
-        .iter()
+    let outcomes = answer.as_array().unwrap().iter();
+    outcomes
         .map(|one| one["outcome"].as_str().unwrap())
         .collect()
 }
@@ -20,20 +19,12 @@ fn words(answer: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
     let service = Service::start_with(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
-    let new = NewProduct {
-        name: "Tea".parse().unwrap(),
-        price: "1".parse().unwrap(),
-        quantity: 3,
-    };
-    let Once::Now(tea) = service.store().create_product(new, None).await.unwrap() else {
-        panic!("a product without a key was created before");
-    };
-    let (sold, short) = (order(tea.id, 2), order(tea.id, 9));
-    service
-        .store()
-        .apply_orders(&[sold.clone(), short.clone()], KEEP)
-        .await
-        .unwrap();
+    let body = json!({ "name": "Tea", "price": 1, "quantity": 3 }).to_string();
+    let key = [("idempotency-key", "any")];
+    let tea = service.send(Method::POST, "/products", &key, &body).await;
+    let tea: ProductId = tea.created_id().parse().unwrap();
+    let (sold, short) = (order(tea, 2), order(tea, 9));
+    service.apply(&[sold.clone(), short.clone()]).await;
     let asked = [sold.order_id, short.order_id, OrderId::mint()].map(|id| id.to_string());
     let path = format!("/admin/outcomes?orders={}", asked.join(","));
     let answer = service.get(&path).await.json();
@@ -49,14 +40,8 @@ async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
 
     let give_back = async |order: &OrderCompleted| {
         let body = json!({ "order_id": order.order_id, "product_id": order.product_id });
-        let key = [("idempotency-key", "any")];
         service
-            .send(
-                reqwest::Method::POST,
-                "/admin/releases",
-                &key,
-                &body.to_string(),
-            )
+            .send(Method::POST, "/admin/releases", &key, &body.to_string())
             .await
     };
     for _ in 0..2 {
@@ -67,7 +52,7 @@ async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
     give_back(&short).await.problem(404, "not-found");
     assert_eq!(words(&service.get(&path).await.json())[0], "released");
     assert_eq!(
-        service.get(&format!("/products/{}", tea.id)).await.json()["quantity"],
+        service.get(&format!("/products/{tea}")).await.json()["quantity"],
         3
     );
 
@@ -99,31 +84,20 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
         service.get("/admin/audit").await.json()["differences"],
         json!([])
     );
-    let operate = async |words: &str| {
-        let url = service
-            .system
-            .inventory_redis()
-            .url(stack::credentials::User::Operator);
-        let redis = shared::redis::Redis::worker(&url.parse().unwrap());
-        let mut words = words.split(' ');
-        let name = if words.next() == Some("EVAL") {
-            "EVAL"
-        } else {
-            "XTRIM"
-        };
-        redis
-            .run(shared::redis::Command::new(name).args(words))
-            .await
-            .unwrap();
+    let url = service.system.inventory_redis().url(User::Operator);
+    let redis = Redis::worker(&url.parse().unwrap());
+    let operate = async |name: &'static str, words: String| {
+        let words = words.split(' ').map(str::to_owned);
+        redis.run(Command::new(name).args(words)).await.unwrap();
     };
     let count = async |product: &str, quantity: u32| {
         let change = "redis.call('SET',KEYS[1],(redis.call('GET',KEYS[1]):gsub('%d+',ARGV[1],2):gsub('^%d+','2')))";
-        operate(&format!("EVAL {change} 1 product:{product} {quantity}")).await;
+        operate("EVAL", format!("{change} 1 product:{product} {quantity}")).await;
     };
     count(&products[1], 11).await;
-    operate(&format!("XTRIM movements:{} MAXLEN 0", products[3])).await;
-    // The stock changes without a movement, so the next movement does not follow from the last.
-    operate(&format!("XTRIM movements:{} MAXLEN 1", products[2])).await;
+    operate("XTRIM", format!("movements:{} MAXLEN 0", products[3])).await;
+    // Made anew, its second movement does not follow from the first.
+    operate("XTRIM", format!("movements:{} MAXLEN 1", products[2])).await;
     count(&products[2], 7).await;
     service
         .post(
@@ -132,16 +106,9 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
         )
         .await;
 
-    let mut found = Vec::new();
-    let mut next = Some("/admin/audit?limit=1".to_owned());
-    while let Some(path) = next {
-        let page = service.get(&path).await;
-        found.extend(page.json()["differences"].as_array().unwrap().clone());
-        let link = page.header("link").strip_prefix('<');
-        next = link
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-            .map(str::to_owned);
-    }
+    let pages = service.pages("/admin/audit?limit=1").await;
+    let differences = |page: &Answer| page.json()["differences"].as_array().unwrap().clone();
+    let found: Vec<Value> = pages.iter().flat_map(differences).collect();
     let named: Vec<&str> = found
         .iter()
         .map(|found| found["product_id"].as_str().unwrap())

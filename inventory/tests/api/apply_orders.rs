@@ -11,7 +11,6 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::ProductId;
-use shared::redis::Command;
 use shared::store::claim::Once;
 use shared::store::condition::Condition;
 use shared::store::partition::Partitions;
@@ -78,7 +77,7 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(75).await;
     let orders: Vec<_> = (0..100).map(|_| order(product, 1)).collect();
-    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = test.apply(&orders).await;
     let short = ApplyOutcome::Rejected(RefundReason::InsufficientStock);
     assert!(
         outcomes[..75]
@@ -87,7 +86,7 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     );
     assert!(outcomes[75..].iter().all(|outcome| *outcome == short));
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 25);
-    let found = test.store.find_product(product).await.unwrap().unwrap();
+    let found = test.find(product).await;
     assert_eq!((found.quantity, found.version), (0, 76));
 }
 
@@ -101,12 +100,8 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
         order(ProductId::mint(), 1),
     ];
     let key = format!("product:{damaged}");
-    let line = test
-        .operator
-        .run(Command::new("GET").key(key.as_str()))
-        .await
-        .unwrap();
-    let line = line.text().unwrap();
+    let line = test.get(&key).await;
+
     let rest = line.strip_prefix("1 3").unwrap();
     let whole = [
         "1 x",
@@ -124,14 +119,13 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
         .into_iter()
         .chain([String::new(), "1 3".to_owned(), "deleted".to_owned()])
     {
-        let set = |line: &str| Command::new("SET").key(key.as_str()).arg(line);
-        test.operator.run(set(&damage)).await.unwrap();
+        test.set(&key, &damage).await;
         let before = test.dump().await;
         test.store.apply_orders(&orders, KEEP).await.unwrap_err();
         assert_eq!(test.dump().await, before, "{damage:?}");
-        test.operator.run(set(&line)).await.unwrap();
+        test.set(&key, &line).await;
     }
-    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = test.apply(&orders).await;
     assert_eq!(
         outcomes[..2],
         [ApplyOutcome::Applied, ApplyOutcome::Applied],
@@ -196,11 +190,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
             }
             Step::Delete { product } => {
                 let id = *product.get(&products);
-                let deleted = test
-                    .store
-                    .delete_product(id, &Condition::NONE)
-                    .await
-                    .unwrap();
+                let deleted = test.remove(id).await;
                 let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
                 assert_eq!(deleted == Deletion::Deleted, existed);
                 model.names.remove(&id);
@@ -215,12 +205,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
                 quantity,
             } => {
                 let id = *product.get(&products);
-                let adjustment = Adjustment {
-                    cause: *cause,
-                    quantity: *quantity,
-                    note: None,
-                };
-                adjust(test, &mut model, id, &adjustment).await;
+                adjust(test, &mut model, id, (*cause, *quantity)).await;
             }
             Step::Apply { batch } => {
                 let from = orders.len();
@@ -228,7 +213,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
                     .iter()
                     .map(|pick| choose(pick, &products, &mut orders))
                     .collect();
-                let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
+                let outcomes = test.apply(&batch).await;
                 let expected: Vec<_> = batch.iter().map(|order| model.apply(order)).collect();
                 assert_eq!(outcomes, expected, "batch after {from} orders");
             }
@@ -256,7 +241,18 @@ async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'stat
     }
 }
 
-async fn adjust(test: &TestStore, model: &mut Model, id: ProductId, adjustment: &Adjustment) {
+async fn adjust(
+    test: &TestStore,
+    model: &mut Model,
+    id: ProductId,
+    (cause, quantity): (Cause, u32),
+) {
+    let adjustment = Adjustment {
+        cause,
+        quantity,
+        note: None,
+    };
+    let adjustment = &adjustment;
     let adjusted = test
         .store
         .adjust_stock(id, adjustment, &Condition::NONE, None)

@@ -3,7 +3,6 @@
 use inventory::domain::{Cause, MAX_STOCK};
 use proof::atomicity::{SpoilRig, Subject};
 use proof::cut::LogLoader;
-use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::ProductId;
@@ -29,10 +28,8 @@ const STOCK: usize = 1;
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let (types, _) = bench(&test)
-        .await
-        .spoil_everything("inventory", &subjects)
-        .await;
+    let bench = bench(&test).await;
+    let (types, _) = bench.spoil_everything("inventory", &subjects).await;
     assert!(types.cases >= 150, "{types:?}");
 }
 
@@ -42,10 +39,8 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
     let mut reader = LogLoader::start(&test).await.unwrap();
-    reader
-        .cut_all(&bench, "inventory", &subjects)
-        .await
-        .unwrap();
+    let cut = reader.cut_all(&bench, "inventory", &subjects).await;
+    cut.unwrap();
 }
 
 /// A call of each function, on a store with all keys that the functions read.
@@ -55,15 +50,12 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         test.product(0).await,
         test.product(1).await,
     );
-    test.store
-        .delete_product(deleted, &Condition::NONE)
-        .await
-        .unwrap();
+    test.remove(deleted).await;
     let sold = order(product, 1);
     let nine_days_ms = 9 * 24 * 60 * 60 * 1_000;
     let long_ago = order_minted_at(sold.ordered_at.as_millis() - nine_days_ms, product, 1);
     let before = [sold.clone(), order(empty, 1), long_ago.clone()];
-    test.store.apply_orders(&before, KEEP).await.unwrap();
+    test.apply(&before).await;
     let claims = claims(test).await;
     for key in &claims {
         test.operate("HSET", &format!("{key} other-key what:ever"))
@@ -100,7 +92,7 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
 
 /// The keys of the claims of today and of yesterday, on the clock of the store.
 async fn claims(test: &TestStore) -> Vec<String> {
-    let now = test.store.own.now(whole_store()).await.unwrap().as_millis();
+    let now = test.now_ms().await;
     [now, now - DAY_MS]
         .map(|ms| format!("idempotency:{}", ms / DAY_MS))
         .to_vec()
@@ -119,22 +111,6 @@ fn whole_store() -> Partition {
     Partition::at(None)
 }
 
-fn claim() -> Claim {
-    Claim {
-        hash: "key".to_owned(),
-        fingerprint: "request".to_owned(),
-    }
-}
-
-fn subject(invocation: Invocation) -> Subject {
-    let optional = vec!["changes".to_owned()];
-    Subject {
-        invocation,
-        optional,
-        ..Subject::default()
-    }
-}
-
 fn counts(product: ProductId) -> Vec<(String, usize)> {
     [VERSION, STOCK]
         .map(|place| (format!("product:{product}"), place))
@@ -147,14 +123,14 @@ fn create(claims: &[String]) -> Subject {
         name: "Tea".parse().unwrap(),
         price: "19.90".to_owned(),
         quantity: 3,
-        claim: Some(claim()),
+        claim: Some(Claim::example()),
     };
     let (derived, numbers, passed_on) = (with_days(claims), vec![4], vec![3]);
     Subject {
         derived,
         numbers,
         passed_on,
-        ..subject(create.invocation(whole_store()))
+        ..Subject::of(create.invocation(whole_store()))
     }
 }
 
@@ -170,7 +146,7 @@ fn update(id: ProductId) -> Subject {
     Subject {
         passed_on: vec![4],
         words,
-        ..subject(update.invocation(whole_store()))
+        ..Subject::of(update.invocation(whole_store()))
     }
 }
 
@@ -182,7 +158,7 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
         note: Some("found".to_owned()),
         condition: Condition::NONE,
         most: MAX_STOCK,
-        claim: Some(claim()),
+        claim: Some(Claim::example()),
     };
     let (derived, numbers) = (with_days(claims), vec![2, 5]);
     let invocation = adjust.invocation(whole_store());
@@ -191,7 +167,7 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
         derived,
         numbers,
         words,
-        ..subject(invocation)
+        ..Subject::of(invocation)
     }
 }
 
@@ -203,7 +179,7 @@ fn delete(id: ProductId) -> Subject {
     let words = counts(id);
     Subject {
         words,
-        ..subject(delete.invocation(whole_store()))
+        ..Subject::of(delete.invocation(whole_store()))
     }
 }
 
@@ -228,7 +204,7 @@ fn apply(products: [ProductId; 5]) -> Subject {
         derived,
         numbers,
         words,
-        ..subject(apply.invocation(whole_store()))
+        ..Subject::of(apply.invocation(whole_store()))
     }
 }
 
@@ -242,7 +218,7 @@ fn sweep(now_ms: u64) -> Subject {
     Subject {
         derived,
         numbers: vec![1, 2],
-        ..subject(sweep.invocation(whole_store()))
+        ..Subject::of(sweep.invocation(whole_store()))
     }
 }
 
@@ -258,7 +234,7 @@ fn release(sold: &OrderCompleted) -> Subject {
     Subject {
         numbers: vec![2, 3],
         words,
-        ..subject(release.invocation(whole_store()))
+        ..Subject::of(release.invocation(whole_store()))
     }
 }
 
@@ -277,6 +253,6 @@ async fn surplus(test: &TestStore, product: ProductId) -> Subject {
     Subject {
         numbers: vec![2, 3],
         words,
-        ..subject(surplus.invocation(whole_store()))
+        ..Subject::of(surplus.invocation(whole_store()))
     }
 }

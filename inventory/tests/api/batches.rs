@@ -23,13 +23,7 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
     let test = TestStore::start(Partitions::NONE).await;
     let (ample, scarce) = (test.product(1_000_000).await, test.product(100).await);
     let missing: Vec<ProductId> = (0..300).map(|_| ProductId::mint()).collect();
-    let now = test
-        .store
-        .own
-        .now(Partition::at(None))
-        .await
-        .unwrap()
-        .as_millis();
+    let now = test.now_ms().await;
     let orders: Vec<_> = (0..ORDERS)
         .map(|place| {
             let product = [ample, scarce, missing[place / 3 % missing.len()]][place % 3];
@@ -37,7 +31,7 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
             order_minted_at(now - (place % 5) as u64 * HOUR_MS, product, 1)
         })
         .collect();
-    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = test.apply(&orders).await;
     for (place, outcome) in outcomes.iter().enumerate() {
         let expected = match place % 3 {
             0 => ApplyOutcome::Applied,
@@ -47,9 +41,9 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
         };
         assert_eq!(*outcome, expected, "order {place}");
     }
-    let stock = async |id| test.store.find_product(id).await.unwrap().unwrap().quantity;
+
     assert_eq!(
-        (stock(ample).await, stock(scarce).await),
+        (test.stock(ample).await, test.stock(scarce).await),
         (1_000_000 - 500, 0)
     );
     assert_eq!(
@@ -57,10 +51,7 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
         1 + 100
     );
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 400 + 500);
-    for (order, outcome) in orders
-        .iter()
-        .zip(test.store.apply_orders(&orders, KEEP).await.unwrap())
-    {
+    for (order, outcome) in orders.iter().zip(test.apply(&orders).await) {
         assert!(
             matches!(outcome, ApplyOutcome::Repeated(_)),
             "{order:?}: {outcome:?}"
@@ -74,7 +65,7 @@ async fn an_order_that_is_twice_in_a_batch_is_applied_once() {
     let product = test.product(1).await;
     let (first, second) = (order(product, 1), order(product, 1));
     let batch = [first.clone(), second.clone(), first, second];
-    let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
+    let outcomes = test.apply(&batch).await;
     let short = RefundReason::InsufficientStock;
     let (taken, refused) = (Decision::Applied, Decision::Rejected(short));
     assert_eq!(
@@ -103,14 +94,10 @@ async fn a_damaged_stream_of_refunds_holds_up_only_orders_that_need_one() {
         .await
         .unwrap_err();
     assert_eq!(test.dump().await, before, "a batch fails as a whole");
-    let outcomes = test
-        .store
-        .apply_orders(&[order(product, 1)], KEEP)
-        .await
-        .unwrap();
+    let outcomes = test.apply(&[order(product, 1)]).await;
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
     test.operate("DEL", RefundOrder::STREAM).await;
-    let outcomes = test.store.apply_orders(&[rejected], KEEP).await.unwrap();
+    let outcomes = test.apply(&[rejected]).await;
     assert_eq!(
         outcomes,
         [ApplyOutcome::Rejected(RefundReason::ProductNotFound)]

@@ -5,18 +5,15 @@ use reqwest::Method;
 use crate::harness::{Answer, Service};
 
 const SHOP: &str = "https://shop.example";
-const UNKNOWN_ID: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
-
-async fn ask(service: &Service, method: Method, path: &str, origin: &str) -> Answer {
-    Answer::to(service.request(method, path).header("origin", origin)).await
-}
+const UNKNOWN: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
 
 async fn preflight(service: &Service, path: &str, origin: &str) -> Answer {
-    let request = service
-        .request(Method::OPTIONS, path)
-        .header("origin", origin);
-    let request = request.header("access-control-request-headers", "content-type,if-match");
-    Answer::to(request.header("access-control-request-method", "POST")).await
+    let headers = [
+        ("origin", origin),
+        ("access-control-request-headers", "content-type,if-match"),
+        ("access-control-request-method", "POST"),
+    ];
+    service.ask(Method::OPTIONS, path, &headers).await
 }
 
 fn speaks_of_origins(answer: &Answer) -> bool {
@@ -35,13 +32,15 @@ async fn a_listed_origin_may_read_every_answer() {
         (Method::HEAD, "/products", 200),
         (Method::GET, "/livez", 200),
         (Method::GET, "/openapi.json", 200),
-        (Method::GET, UNKNOWN_ID, 404),
+        (Method::GET, UNKNOWN, 404),
         (Method::GET, "/nowhere", 404),
         (Method::PUT, "/products", 405),
         (Method::POST, "/products", 415),
     ] {
         for origin in [SHOP, "http://localhost:3000"] {
-            let answer = ask(&service, method.clone(), path, origin).await;
+            let answer = service
+                .ask(method.clone(), path, &[("origin", origin)])
+                .await;
             assert_eq!(answer.status, status, "{method} {path}");
             assert_eq!(
                 answer.header("access-control-allow-origin"),
@@ -58,15 +57,16 @@ async fn a_listed_origin_may_read_every_answer() {
                 .to_lowercase();
             let exposed: Vec<&str> = exposed.split(", ").collect();
             for name in [
+                "allow",
                 "etag",
+                "idempotent-replayed",
                 "link",
                 "location",
+                "ratelimit",
+                "ratelimit-policy",
+                "retry-after",
                 "x-request-id",
-                "idempotent-replayed",
             ] {
-                assert!(exposed.contains(&name), "{name}: {exposed:?}");
-            }
-            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow"] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
         }
@@ -83,9 +83,9 @@ async fn an_origin_that_is_not_listed_is_served_and_told_nothing() {
         "null",
         "",
     ] {
-        let answer = ask(&service, Method::GET, "/products", origin).await;
+        let answer = service.get_with("/products", &[("origin", origin)]).await;
         assert_eq!(
-            (answer.status, answer.text.as_str()),
+            (answer.status, answer.body.as_str()),
             (200, "[]"),
             "{origin}"
         );
@@ -99,7 +99,7 @@ async fn an_origin_that_is_not_listed_is_served_and_told_nothing() {
         assert!(!speaks_of_origins(&answer), "{origin}: {answer:?}");
     }
     let closed = Service::start().await;
-    let answer = ask(&closed, Method::GET, "/products", SHOP).await;
+    let answer = closed.get_with("/products", &[("origin", SHOP)]).await;
     assert!(answer.status == 200 && !speaks_of_origins(&answer));
     assert_eq!(answer.header("vary"), "");
 }
@@ -111,12 +111,12 @@ async fn a_preflight_is_told_what_the_path_allows() {
         ("/products", "GET, HEAD, POST"),
         ("/products/", "GET, HEAD, POST"),
         ("/%70roducts", "GET, HEAD, POST"),
-        (UNKNOWN_ID, "DELETE, GET, HEAD, PATCH"),
+        (UNKNOWN, "DELETE, GET, HEAD, PATCH"),
         ("/products/stream", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
     ] {
         let answer = preflight(&service, path, SHOP).await;
-        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), SHOP);
         assert_eq!(
             answer.header("access-control-allow-methods"),
@@ -151,11 +151,12 @@ async fn a_preflight_is_told_every_header_that_it_asks_for() {
         ("x: y", ""),
         (&"x".repeat(1_025), ""),
     ] {
-        let request = service
-            .request(Method::OPTIONS, "/products")
-            .header("origin", SHOP);
-        let request = request.header("access-control-request-method", "POST");
-        let answer = Answer::to(request.header("access-control-request-headers", asked)).await;
+        let headers = [
+            ("origin", SHOP),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", asked),
+        ];
+        let answer = service.ask(Method::OPTIONS, "/products", &headers).await;
         assert_eq!(answer.status, 204, "{asked}");
         assert_eq!(
             answer.header("access-control-allow-headers"),
@@ -171,7 +172,7 @@ async fn a_preflight_is_told_every_header_that_it_asks_for() {
 async fn everybody_is_allowed_where_the_setting_says_so() {
     let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
     for origin in [SHOP, "null"] {
-        let answer = ask(&service, Method::GET, "/products", origin).await;
+        let answer = service.get_with("/products", &[("origin", origin)]).await;
         assert_eq!(
             answer.header("access-control-allow-origin"),
             "*",
@@ -198,25 +199,25 @@ async fn every_path_may_be_asked_for_its_head_and_its_methods() {
         "/version",
     ] {
         let get = service.get(path).await;
-        let head = Answer::to(service.request(Method::HEAD, path)).await;
+        let head = service.head(path).await;
         assert_eq!(
-            (head.status, head.text.as_str()),
+            (head.status, head.body.as_str()),
             (get.status, ""),
             "{path}"
         );
         for name in ["content-type", "etag", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{name} of {path}");
         }
-        let options = Answer::to(service.request(Method::OPTIONS, path)).await;
-        assert_eq!((options.status, options.text.as_str()), (204, ""), "{path}");
+        let options = service.ask(Method::OPTIONS, path, &[]).await;
+        assert_eq!((options.status, options.body.as_str()), (204, ""), "{path}");
         assert!(
             options.header("allow").starts_with("GET, HEAD"),
             "{path}: {options:?}"
         );
     }
-    let gone = Answer::to(service.request(Method::HEAD, UNKNOWN_ID)).await;
-    assert_eq!((gone.status, gone.text.as_str()), (404, ""));
-    let nowhere = Answer::to(service.request(Method::OPTIONS, "/nowhere")).await;
+    let gone = service.head(UNKNOWN).await;
+    assert_eq!((gone.status, gone.body.as_str()), (404, ""));
+    let nowhere = service.ask(Method::OPTIONS, "/nowhere", &[]).await;
     nowhere.problem(404, "not-found");
     let request = "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let everywhere = service.raw(request).await;

@@ -6,17 +6,21 @@ use serde_json::json;
 use crate::changes::{NOWHERE, assert_version, patch, tea};
 use crate::harness::Service;
 
+/// Every way to change a product, ending with its deletion.
+fn changes(path: &str) -> [(Method, String, &'static str); 4] {
+    [
+        (Method::PATCH, path.to_owned(), r#"{"name":"Coffee"}"#),
+        (Method::POST, format!("{path}/restock"), r#"{"quantity":1}"#),
+        (Method::PUT, format!("{path}/stock"), r#"{"quantity":1}"#),
+        (Method::DELETE, path.to_owned(), ""),
+    ]
+}
+
 #[tokio::test]
 async fn a_change_is_made_only_to_the_version_that_is_meant() {
     let service = Service::start().await;
     let path = tea(&service).await;
-    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
-    let changes = [
-        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
-        (Method::POST, &restock, r#"{"quantity":1}"#),
-        (Method::PUT, &stock, r#"{"quantity":1}"#),
-        (Method::DELETE, &path, ""),
-    ];
+    let changes = changes(&path);
     for (method, path, body) in &changes {
         for tags in [
             "\"2\"",
@@ -36,6 +40,7 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
             answer.problem(400, "invalid-parameter");
         }
     }
+    let stock = format!("{path}/stock");
     let bare = service
         .send(Method::PUT, &stock, &[], r#"{"quantity":1}"#)
         .await;
@@ -49,7 +54,7 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
         assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
     }
     let gone = service
-        .send(Method::DELETE, &path, &[("if-match", "*")], "")
+        .ask(Method::DELETE, &path, &[("if-match", "*")])
         .await;
     gone.problem(404, "not-found");
 }
@@ -58,13 +63,7 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
 async fn a_change_is_not_made_to_a_version_that_is_excluded() {
     let service = Service::start().await;
     let path = tea(&service).await;
-    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
-    let changes = [
-        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
-        (Method::POST, &restock, r#"{"quantity":1}"#),
-        (Method::PUT, &stock, r#"{"quantity":1}"#),
-        (Method::DELETE, &path, ""),
-    ];
+    let changes = changes(&path);
     for (method, path, body) in &changes {
         for (tags, status, slug) in [
             ("*", 412, "precondition-failed"),
@@ -85,7 +84,7 @@ async fn a_change_is_not_made_to_a_version_that_is_excluded() {
         assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
     }
     let headers = [("if-none-match", "*")];
-    let gone = service.send(Method::DELETE, &path, &headers, "").await;
+    let gone = service.ask(Method::DELETE, &path, &headers).await;
     gone.problem(404, "not-found");
 }
 
@@ -104,16 +103,8 @@ async fn of_two_clients_that_mean_the_same_version_one_wins() {
         }
     };
     let statuses = futures_util::future::join_all((0..20).map(rename)).await;
-    assert_eq!(
-        statuses.iter().filter(|&&status| status == 200).count(),
-        1,
-        "{statuses:?}"
-    );
-    assert_eq!(
-        statuses.iter().filter(|&&status| status == 412).count(),
-        19,
-        "{statuses:?}"
-    );
+    let count = |wanted| statuses.iter().filter(|&&status| status == wanted).count();
+    assert_eq!((count(200), count(412)), (1, 19), "{statuses:?}");
     assert_version(&service.get(&path).await, 2);
 }
 
@@ -129,18 +120,13 @@ async fn a_reader_that_means_another_version_is_told_so() {
         ("x", 400),
     ] {
         for method in [Method::GET, Method::HEAD] {
-            let answer = service.send(method, &path, &[("if-match", tags)], "").await;
+            let answer = service.ask(method, &path, &[("if-match", tags)]).await;
             assert_eq!(answer.status, status, "{tags}: {answer:?}");
         }
     }
     let both = [("if-match", "\"1\""), ("if-none-match", "\"1\"")];
-    assert_eq!(
-        service.send(Method::GET, &path, &both, "").await.status,
-        304
-    );
-    let nowhere = service
-        .send(Method::GET, NOWHERE, &[("if-match", "\"1\"")], "")
-        .await;
+    assert_eq!(service.get_with(&path, &both).await.status, 304);
+    let nowhere = service.get_with(NOWHERE, &[("if-match", "\"1\"")]).await;
     nowhere.problem(404, "not-found");
 }
 
@@ -158,21 +144,17 @@ async fn a_client_that_has_the_version_receives_no_body() {
         (Method::GET, "nonsense", 200),
     ] {
         let answer = service
-            .send(method, &path, &[("if-none-match", known)], "")
+            .ask(method, &path, &[("if-none-match", known)])
             .await;
         assert_eq!(answer.status, status, "{known}: {answer:?}");
-        assert_eq!(answer.text.is_empty(), status == 304, "{known}: {answer:?}");
+        assert_eq!(answer.body.is_empty(), status == 304, "{known}: {answer:?}");
         assert_eq!(answer.header("etag"), "\"1\"");
         assert_eq!(answer.header("cache-control"), "no-cache");
     }
     patch(&service, &path, r#"{"price":2}"#).await;
-    let changed = service
-        .send(Method::GET, &path, &[("if-none-match", "\"1\"")], "")
-        .await;
+    let changed = service.get_with(&path, &[("if-none-match", "\"1\"")]).await;
     assert_version(&changed, 2);
-    let missing = service
-        .send(Method::GET, NOWHERE, &[("if-none-match", "*")], "")
-        .await;
+    let missing = service.get_with(NOWHERE, &[("if-none-match", "*")]).await;
     assert_eq!(missing.problem(404, "not-found")["status"], 404);
     assert_eq!(missing.header("cache-control"), "no-store");
 }

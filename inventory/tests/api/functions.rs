@@ -1,15 +1,12 @@
 //! What every function of the library promises: it changes nothing on a store without identity, and
 //! it is loaded when it is called.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Deletion, NewProduct, ProductPatch};
+use proof::functions;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::RequestContext;
-use shared::redis::Command;
 use shared::store::condition::Condition;
 use shared::store::partition::Partitions;
 
@@ -28,48 +25,17 @@ async fn batch(test: &TestStore) -> Batch {
         test.product(0).await,
         test.product(1).await,
     );
-    test.store
-        .delete_product(deleted, &Condition::NONE)
-        .await
-        .unwrap();
+    test.remove(deleted).await;
     let wanted = [product, empty, deleted, ProductId::mint(), product];
     let orders = wanted.into_iter().map(|id| order(id, 1)).collect();
     Batch { product, orders }
-}
-
-/// The names of the functions in the store.
-async fn function_names(test: &TestStore) -> BTreeSet<String> {
-    let list = test
-        .operator
-        .run(Command::new("FUNCTION").arg("LIST"))
-        .await;
-    let mut names = BTreeSet::new();
-    for library in list.unwrap().list().unwrap() {
-        for function in library.field("functions").unwrap().list().unwrap() {
-            names.insert(function.field("name").unwrap().text().unwrap());
-        }
-    }
-    names
 }
 
 #[tokio::test]
 async fn every_lua_file_is_a_function_of_the_store() {
     let test = TestStore::start(Partitions::NONE).await;
     test.product(1).await;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lua");
-    let files = std::fs::read_dir(folder).unwrap().filter_map(|file| {
-        let name = file.unwrap().file_name().into_string().unwrap();
-        // The code that several functions share is in a folder beside them.
-        Some(name.strip_suffix(".lua")?.to_owned())
-    });
-    // Every library also has these functions.
-    let common = ["move_checkpoint", "set_identity"].map(str::to_owned);
-    let library = test.store.own.library();
-    let expected: BTreeSet<String> = files
-        .chain(common)
-        .map(|name| format!("{name}_{library}"))
-        .collect();
-    assert_eq!(function_names(&test).await, expected);
+    functions::assert_are_lua_files(&test, &test.store.own, env!("CARGO_MANIFEST_DIR")).await;
 }
 
 #[tokio::test]
@@ -78,14 +44,7 @@ async fn a_store_without_identity_refuses_every_function() {
     let Batch { product, orders } = batch(&test).await;
     test.operate("DEL", "identity").await;
     let before = test.dump().await;
-    for name in function_names(&test).await {
-        let call = Command::new("FCALL")
-            .arg(name.as_str())
-            .arg(1)
-            .key("identity");
-        let error = test.operator.run(call).await.unwrap_err();
-        assert!(error.to_string().contains("NOIDENTITY"), "{name}: {error}");
-    }
+    functions::assert_refused_without_identity(&test).await;
     let new = NewProduct {
         name: "Tea".parse().unwrap(),
         price: "1".parse().unwrap(),
@@ -129,7 +88,7 @@ async fn a_store_without_identity_refuses_every_function() {
     assert_eq!(test.dump().await, before);
 
     test.store.own.adopt().await.unwrap();
-    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = test.apply(&orders).await;
     assert_eq!(outcomes[0], ApplyOutcome::Applied);
 }
 
@@ -137,17 +96,13 @@ async fn a_store_without_identity_refuses_every_function() {
 async fn functions_that_are_flushed_are_loaded_again() {
     let test = TestStore::start(Partitions::NONE).await;
     let Batch { product, orders } = batch(&test).await;
-    let functions = function_names(&test).await;
+    let functions = functions::names(&test).await;
     test.operate("FUNCTION", "FLUSH").await;
-    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = test.apply(&orders).await;
     assert_eq!(outcomes[0], ApplyOutcome::Applied);
-    assert_eq!(function_names(&test).await, functions);
+    assert_eq!(functions::names(&test).await, functions);
     test.operate("FUNCTION", "FLUSH").await;
-    let deleted = test
-        .store
-        .delete_product(product, &Condition::NONE)
-        .await
-        .unwrap();
+    let deleted = test.remove(product).await;
     assert_eq!(deleted, Deletion::Deleted);
     test.operate("FUNCTION", "FLUSH").await;
     test.product(1).await;

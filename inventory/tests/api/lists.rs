@@ -5,36 +5,46 @@ use std::num::NonZeroU16;
 use futures_util::future::join_all;
 use inventory::domain::{Filter, NewProduct, Sort};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::store::index::SCAN_BUDGET;
 use shared::store::partition::Partitions;
 
 use crate::harness::{Service, TestStore};
 
-/// The names on each page of a list.
-async fn walk(service: &Service, query: &str) -> Vec<Vec<String>> {
-    let mut pages = Vec::new();
-    let mut next = format!("/products?{query}");
-    loop {
-        let page = service.get(&next).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        let name = |product: &serde_json::Value| product["name"].as_str().unwrap().to_owned();
-        pages.push(page.json().as_array().unwrap().iter().map(name).collect());
-        let Some((link, _)) = page.header("link").split_once('>') else {
-            return pages;
-        };
-        link.trim_start_matches('<').clone_into(&mut next);
-    }
+/// The names on all pages of a list.
+async fn names(service: &Service, query: &str) -> Vec<String> {
+    let products = service.items(&format!("/products?{query}")).await;
+    let name = |product: &Value| product["name"].as_str().unwrap().to_owned();
+    products.iter().map(name).collect()
 }
 
-async fn names(service: &Service, query: &str) -> Vec<String> {
-    walk(service, query).await.concat()
+/// The names on each page of a list of the store.
+async fn pages(test: &TestStore, filter: &Filter, sort: Sort, limit: usize) -> Vec<Vec<String>> {
+    let (mut pages, mut position): (_, Option<String>) = (Vec::new(), None);
+    loop {
+        let page = test
+            .store
+            .list_products(filter, sort, position.as_deref(), limit)
+            .await
+            .unwrap();
+        let names = page
+            .items
+            .iter()
+            .map(|product| product.name.as_str().to_owned());
+        pages.push(names.collect());
+        position = page.next;
+        if position.is_none() {
+            return pages;
+        }
+    }
 }
 
 async fn create(service: &Service, name: &str, quantity: u32) -> String {
     let body = json!({ "name": name, "price": 1, "quantity": quantity });
-    let created = service.post("/products", body.to_string()).await;
-    assert_eq!(created.status, 201, "{created:?}");
+    let created = service
+        .post("/products", body.to_string())
+        .await
+        .expect(201);
     created.header("location").to_owned()
 }
 
@@ -146,19 +156,14 @@ async fn a_cursor_belongs_to_its_list_and_nonsense_is_refused() {
     ];
     for list in lists {
         let page = service.get(&format!("/products?limit=1&{list}")).await;
-        let link = page
-            .header("link")
-            .trim_start_matches('<')
-            .split('>')
-            .next()
-            .unwrap();
+        let link = page.next_page().unwrap();
         let (_, cursor) = link.split_once("cursor=").unwrap();
         for other in lists {
             let answer = service
                 .get(&format!("/products?cursor={cursor}&{other}"))
                 .await;
             if other == list {
-                assert_eq!(answer.json().as_array().unwrap().len(), 2, "{list}");
+                assert_eq!(answer.items().len(), 2, "{list}");
             } else {
                 answer.problem(400, "invalid-cursor");
             }
@@ -208,41 +213,13 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
             ..Filter::default()
         };
         for sort in [Sort::Newest, Sort::Name] {
-            let mut position: Option<String> = None;
-            let mut pages = Vec::new();
-            loop {
-                let page = test
-                    .store
-                    .list_products(&filter, sort, position.as_deref(), 2)
-                    .await;
-                let page = page.unwrap();
-                pages.push(page.items.len());
-                position = page.next;
-                if position.is_none() {
-                    break;
-                }
-            }
-            assert_eq!(pages, [1, 0, 1], "{sort:?}");
+            let pages = pages(&test, &filter, sort, 2).await;
+            let lengths: Vec<usize> = pages.iter().map(Vec::len).collect();
+            assert_eq!(lengths, [1, 0, 1], "{sort:?}");
         }
-        let mut position: Option<String> = None;
-        let mut walked = Vec::new();
-        loop {
-            let all = Filter::default();
-            let page = test
-                .store
-                .list_products(&all, Sort::Name, position.as_deref(), 99)
-                .await;
-            let page = page.unwrap();
-            walked.extend(
-                page.items
-                    .into_iter()
-                    .map(|product| product.name.as_str().to_owned()),
-            );
-            position = page.next;
-            if position.is_none() {
-                break;
-            }
-        }
+        let walked = pages(&test, &Filter::default(), Sort::Name, 99)
+            .await
+            .concat();
         let expected: Vec<String> = numbers
             .iter()
             .map(|number| format!("Tea {number:05}"))

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
 
-use crate::harness::{KEEP, Service, order};
+use crate::changes::patch;
+use crate::harness::{Answer, Service, order};
 use inventory::domain::{ApplyOutcome, Decision};
 
 /// A movement without its time.
@@ -18,8 +19,8 @@ fn told(movement: &Value) -> Value {
     movement
 }
 
-fn all_told(page: &Value) -> Vec<Value> {
-    page.as_array().unwrap().iter().map(told).collect()
+fn all_told(page: &Answer) -> Vec<Value> {
+    page.items().iter().map(told).collect()
 }
 
 #[tokio::test]
@@ -28,36 +29,20 @@ async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_pr
     let id: ProductId = service.create("Tea").await.parse().unwrap();
     let path = format!("/products/{id}");
     let movements = format!("{path}/movements");
+    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
     service
-        .post(
-            &format!("{path}/restock"),
-            r#"{"quantity":9,"note":"delivery 7"}"#,
-        )
+        .post(&restock, r#"{"quantity":9,"note":"delivery 7"}"#)
         .await;
     let sold = order(id, 4);
-    let outcomes = service
-        .store()
-        .apply_orders(std::slice::from_ref(&sold), KEEP)
-        .await;
-    assert_eq!(outcomes.unwrap(), [ApplyOutcome::Applied]);
+    let outcomes = service.apply(std::slice::from_ref(&sold)).await;
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
     let count = [("if-match", "*")];
-    let (stock, counted) = (format!("{path}/stock"), r#"{"quantity":6}"#);
-    service.send(Method::PUT, &stock, &count, counted).await;
-    service
-        .send(
-            Method::PUT,
-            &stock,
-            &count,
-            r#"{"quantity":5,"note":"one fell"}"#,
-        )
-        .await;
-    // Neither a new name nor a refused change makes a movement.
-    service
-        .send(Method::PATCH, &path, &[], r#"{"name":"Green tea"}"#)
-        .await;
-    service
-        .post(&format!("{path}/restock"), r#"{"quantity":1000000000}"#)
-        .await;
+    for counted in [r#"{"quantity":6}"#, r#"{"quantity":5,"note":"one fell"}"#] {
+        service.send(Method::PUT, &stock, &count, counted).await;
+    }
+    // Neither a new name nor a refused change is a movement.
+    patch(&service, &path, r#"{"name":"Green tea"}"#).await;
+    service.post(&restock, r#"{"quantity":1000000000}"#).await;
     service.delete(&path).await;
 
     let page = service.get(&movements).await;
@@ -74,18 +59,10 @@ async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_pr
         json!({ "kind": "restock", "delta": 9, "balance": 10, "note": "delivery 7" }),
         json!({ "kind": "created", "delta": 1, "balance": 1 }),
     ];
-    assert_eq!(all_told(&page.json()), expected);
+    assert_eq!(all_told(&page), expected);
 
-    let mut walked = Vec::new();
-    let mut next = format!("{movements}?limit=4");
-    loop {
-        let page = service.get(&next).await;
-        walked.extend(all_told(&page.json()));
-        let Some((link, _)) = page.header("link").split_once('>') else {
-            break;
-        };
-        link.trim_start_matches('<').clone_into(&mut next);
-    }
+    let items = service.items(&format!("{movements}?limit=4")).await;
+    let walked: Vec<Value> = items.iter().map(told).collect();
     assert_eq!(walked, expected, "page by page");
 }
 
@@ -96,7 +73,7 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
     let product: ProductId = id.parse().unwrap();
     let (sold, rejected) = (order(product, 1), order(product, 1));
     let orders = [sold.clone(), rejected.clone()];
-    let outcomes = service.store().apply_orders(&orders, KEEP).await.unwrap();
+    let outcomes = service.apply(&orders).await;
     assert_eq!(
         outcomes,
         [
@@ -104,11 +81,7 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
             ApplyOutcome::Rejected(RefundReason::InsufficientStock)
         ]
     );
-    let again = service
-        .store()
-        .apply_orders(&orders[..1], KEEP)
-        .await
-        .unwrap();
+    let again = service.apply(&orders[..1]).await;
     assert_eq!(again, [ApplyOutcome::Repeated(Decision::Applied)]);
 
     let found = service
@@ -118,7 +91,7 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
         ))
         .await;
     let expected = json!({ "kind": "sale", "delta": -1, "balance": 0, "order_id": sold.order_id });
-    assert_eq!(all_told(&found.json()), [expected], "{found:?}");
+    assert_eq!(all_told(&found), [expected], "{found:?}");
     let all = service
         .get(&format!("/products/{id}/movements"))
         .await
@@ -132,7 +105,7 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
     ] {
         let path = format!("/products/{product}/movements?order_id={order_id}");
         let none = service.get(&path).await;
-        assert_eq!((none.status, none.text.as_str()), (200, "[]"), "{path}");
+        assert_eq!((none.status, none.body.as_str()), (200, "[]"), "{path}");
     }
 }
 
@@ -148,18 +121,14 @@ async fn a_product_that_never_was_has_no_movements() {
         .await
         .problem(404, "not-found");
     let movements = format!("/products/{id}/movements");
-    service
-        .get(&format!("{movements}?order_id=7"))
-        .await
-        .problem(400, "invalid-parameter");
-    service
-        .get(&format!("{movements}?limit=0"))
-        .await
-        .problem(400, "invalid-parameter");
-    service
-        .get(&format!("{movements}?cursor=c1.x.y"))
-        .await
-        .problem(400, "invalid-cursor");
+    for (query, slug) in [
+        ("order_id=7", "invalid-parameter"),
+        ("limit=0", "invalid-parameter"),
+        ("cursor=c1.x.y", "invalid-cursor"),
+    ] {
+        let answer = service.get(&format!("{movements}?{query}")).await;
+        answer.problem(400, slug);
+    }
 
     // A cursor of another product, and a cursor that is no place in a stream.
     let other = service.create("Coffee").await;
@@ -169,13 +138,8 @@ async fn a_product_that_never_was_has_no_movements() {
     let page = service
         .get(&format!("/products/{other}/movements?limit=1"))
         .await;
-    let link = page
-        .header("link")
-        .trim_start_matches('<')
-        .split('>')
-        .next()
-        .unwrap();
-    assert_eq!(service.get(link).await.status, 200, "{link}");
+    let link = page.next_page().unwrap();
+    service.get(&link).await.expect(200);
     service
         .get(&link.replace(&other, &id))
         .await

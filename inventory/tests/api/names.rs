@@ -2,7 +2,6 @@
 
 use inventory::domain::{NamePrefix, ProductName};
 use serde_json::json;
-use shared::redis::Command;
 use shared::store::partition::Partitions;
 
 use crate::harness::{Service, TestStore};
@@ -20,18 +19,15 @@ async fn a_name_is_found_however_its_accents_were_typed() {
     for q in [composed, apart, "e%CC%81CL"] {
         for sort in ["name", "-created_at"] {
             let found = service.get(&format!("/products?sort={sort}&q={q}")).await;
-            assert_eq!(
-                found.json().as_array().unwrap().len(),
-                2,
-                "{q} {sort}: {found:?}"
-            );
+            assert_eq!(found.items().len(), 2, "{q} {sort}: {found:?}");
         }
     }
     let cursor_of = async |q: &str| {
         let page = service
             .get(&format!("/products?sort=name&limit=1&q={q}"))
             .await;
-        page.header("link")
+        page.next_page()
+            .unwrap()
             .split("cursor=")
             .nth(1)
             .unwrap()
@@ -51,17 +47,9 @@ async fn a_name_that_was_taken_once_stays_readable() {
     for name in ["E\u{301}clair", "\u{200b}", "a\u{202e}b"] {
         let id = test.product(3).await;
         let key = format!("product:{id}");
-        let line = test
-            .operator
-            .run(Command::new("GET").key(key.as_str()))
-            .await
-            .unwrap();
-        let line = line.text().unwrap().replace("Tea\t", &format!("{name}\t"));
-        test.operator
-            .run(Command::new("SET").key(key.as_str()).arg(line))
-            .await
-            .unwrap();
-        let product = test.store.find_product(id).await.unwrap().unwrap();
+        let line = test.get(&key).await.replace("Tea\t", &format!("{name}\t"));
+        test.set(&key, &line).await;
+        let product = test.find(id).await;
         assert_eq!((product.name.as_str(), product.quantity), (name, 3));
     }
     let prefix: NamePrefix = "écl".parse().unwrap();

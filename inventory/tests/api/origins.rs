@@ -6,28 +6,17 @@ use crate::harness::{Answer, Service};
 
 const PRODUCT: &str = r#"{"name":"Tea","price":1,"quantity":1}"#;
 const SHOP: &str = "https://shop.example";
+const UNKNOWN: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+const COUNT: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e/stock";
 const CHANGES: [(Method, &str); 4] = [
     (Method::POST, "/products"),
-    (
-        Method::PUT,
-        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e/stock",
-    ),
-    (
-        Method::PATCH,
-        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e",
-    ),
-    (
-        Method::DELETE,
-        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e",
-    ),
+    (Method::PUT, COUNT),
+    (Method::PATCH, UNKNOWN),
+    (Method::DELETE, UNKNOWN),
 ];
 
 async fn called(service: &Service, host: &str, path: &str) -> Answer {
-    service.send(Method::GET, path, &[("host", host)], "").await
-}
-
-fn own_origin(service: &Service) -> String {
-    service.system.inventory_url()
+    service.get_with(path, &[("host", host)]).await
 }
 
 #[tokio::test]
@@ -77,7 +66,7 @@ async fn a_name_that_resolves_to_this_machine_does_not_reach_the_service() {
         );
     }
     assert_eq!(
-        service.get("/products").await.text,
+        service.get("/products").await.body,
         "[]",
         "nothing was created"
     );
@@ -113,7 +102,7 @@ async fn the_names_of_a_service_are_set() {
 #[tokio::test]
 async fn a_page_of_another_origin_changes_nothing() {
     let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
-    let own = own_origin(&service);
+    let own = service.system.inventory_url();
     for (method, path) in CHANGES {
         for headers in [
             vec![("origin", "https://evil.example")],
@@ -143,20 +132,14 @@ async fn a_page_of_another_origin_changes_nothing() {
     }
     // A page that only reads gets an answer, and its browser hides the answer from the page.
     let read = service
-        .send(
-            Method::GET,
-            "/products",
-            &[("origin", "https://evil.example")],
-            "",
-        )
+        .get_with("/products", &[("origin", "https://evil.example")])
         .await;
     assert_eq!(
         (read.status, read.header("access-control-allow-origin")),
         (200, "")
     );
-    let created = read.json();
     assert_eq!(
-        created.as_array().unwrap().len(),
+        read.items().len(),
         3,
         "requests without a page, of its own page and of the listed page"
     );

@@ -4,18 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::harness::Service;
+use crate::harness::{Answer, Service};
 
-/// The path behind `rel="next"`.
-fn next(link: &str) -> Option<&str> {
-    link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")
-}
-
-fn ids(page: &Value) -> Vec<String> {
-    let items = page.as_array().unwrap().iter();
-    items
-        .map(|item| item["id"].as_str().unwrap().to_owned())
-        .collect()
+fn ids(page: &Answer) -> Vec<String> {
+    let id = |item: &Value| item["id"].as_str().unwrap().to_owned();
+    page.items().iter().map(id).collect()
 }
 
 #[tokio::test]
@@ -28,20 +21,13 @@ async fn walking_all_pages_sees_each_product_once_and_the_newest_first() {
     created.reverse();
 
     let first = service.get("/products").await;
-    assert_eq!(ids(&first.json()), created[..100], "the default is 100");
+    assert_eq!(ids(&first), created[..100], "the default is 100");
     for limit in [1, 7, 100] {
-        let mut path = format!("/products?limit={limit}");
         let mut walked = Vec::new();
-        loop {
-            let page = service.get(&path).await;
-            assert_eq!(page.status, 200, "{page:?}");
-            let found = ids(&page.json());
+        for page in service.pages(&format!("/products?limit={limit}")).await {
+            let found = ids(&page);
             assert!(found.len() <= limit);
             walked.extend(found);
-            let Some(link) = next(page.header("link")) else {
-                break;
-            };
-            path = link.to_owned();
         }
         assert_eq!(walked, created, "pages of {limit}");
     }
@@ -55,9 +41,9 @@ async fn a_walk_is_not_disturbed_by_products_that_come_and_go() {
         created.insert(service.create(&format!("Tea {number}")).await);
     }
     let first = service.get("/products?limit=4").await;
-    let seen = ids(&first.json());
-    let link = next(first.header("link")).unwrap();
-    // The product at the cursor is deleted, and a new product is created.
+    let seen = ids(&first);
+    let link = first.next_page().unwrap();
+    // The very product that the cursor was made of goes away, and a newer one arrives.
     let last = seen.last().unwrap();
     assert_eq!(
         service.delete(&format!("/products/{last}")).await.status,
@@ -65,7 +51,7 @@ async fn a_walk_is_not_disturbed_by_products_that_come_and_go() {
     );
     service.create("newer").await;
     let second = service.get(&link.replace("limit=4", "limit=100")).await;
-    let walked: BTreeSet<String> = seen.into_iter().chain(ids(&second.json())).collect();
+    let walked: BTreeSet<String> = seen.into_iter().chain(ids(&second)).collect();
     assert_eq!(walked, created);
     assert_eq!(second.header("link"), "");
 }
@@ -158,7 +144,7 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
             [("_w", 400), ("4oI", 400), ("=", 400), ("A", 400)],
         ),
     ] {
-        let link = next_of(&service, path).await;
+        let link = service.get(path).await.next_page().unwrap();
         let (list, _) = link.rsplit_once('.').unwrap();
         for (position, status) in positions {
             let answer = service.get(&format!("{list}.{position}")).await;
@@ -168,11 +154,4 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
             }
         }
     }
-}
-
-async fn next_of(service: &Service, path: &str) -> String {
-    let page = service.get(path).await;
-    next(page.header("link"))
-        .unwrap_or_else(|| panic!("{path}: {page:?}"))
-        .to_owned()
 }

@@ -9,7 +9,7 @@ use shared::store::claim::Once;
 use shared::store::condition::{Condition, Versions};
 use shared::store::partition::Partitions;
 
-use crate::harness::{KEEP, TestStore, order};
+use crate::harness::{TestStore, order};
 
 /// The number of products, which are spread over the partitions.
 const PRODUCTS: usize = 8;
@@ -20,7 +20,7 @@ async fn sell(test: &TestStore, id: ProductId) -> u32 {
     let mut sold = 0;
     for _ in 0..ROUNDS {
         let batch = [order(id, 1), order(id, 1)];
-        let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
+        let outcomes = test.apply(&batch).await;
         sold += outcomes
             .into_iter()
             .map(|one| u32::from(one == ApplyOutcome::Applied))
@@ -66,7 +66,7 @@ async fn count(test: &TestStore, id: ProductId) -> u32 {
     for _ in 0..ROUNDS {
         let Product {
             quantity, version, ..
-        } = test.store.find_product(id).await.unwrap().unwrap();
+        } = test.find(id).await;
         let condition = Condition {
             only: Some(Versions::Listed(vec![version])),
             not: None,
@@ -87,29 +87,19 @@ async fn no_piece_is_lost_or_invented_while_everything_happens_at_once() {
         async move { tokio::join!(sell(test, id), restock(test, id), count(test, id)) }
     });
     for (&id, (sold, (), counted)) in products.iter().zip(join_all(played).await) {
-        let product = test.store.find_product(id).await.unwrap().unwrap();
+        let product = test.find(id).await;
         assert_eq!(product.quantity, 10 + ROUNDS + counted - sold);
         assert_eq!(product.version, u64::from(1 + sold + ROUNDS + counted));
 
-        let page = test
-            .store
-            .list_movements(id, None, 200)
-            .await
-            .unwrap()
-            .unwrap();
-        let kinds = |kind| {
-            page.items
-                .iter()
-                .filter(|movement| movement.kind == kind)
-                .count()
-        };
+        let movements = test.movements(id).await;
+        let kinds = |kind| movements.iter().filter(|one| one.kind == kind).count();
         assert_eq!(kinds(MovementKind::Sale), usize::try_from(sold).unwrap());
         assert_eq!(
             kinds(MovementKind::Stocktake),
             usize::try_from(counted).unwrap()
         );
         let mut balance = 0;
-        for movement in page.items.iter().rev() {
+        for movement in movements.iter().rev() {
             balance += movement.delta;
             assert_eq!(i64::from(movement.balance), balance);
         }

@@ -4,10 +4,18 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use stack::operator::Operator;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::time::Instant;
 
 use crate::harness::{LIMIT, Service};
+
+/// Waits until `/readyz` is answered with this status.
+async fn wait_readiness(service: &Service, status: u16) {
+    eventually("another readiness", async || {
+        service.get("/readyz").await.status == status
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
@@ -15,15 +23,11 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
     let id = service.create("Tea").await;
     let path = format!("/products/{id}");
     service.system.inventory_redis().kill();
-    wait_until("not ready", LIMIT, || async {
-        service.get("/readyz").await.status == 503
-    })
-    .await
-    .unwrap();
+    wait_readiness(&service, 503).await;
     let not_ready = service.get("/readyz").await;
     not_ready.problem(503, "not-ready");
     assert_ne!(not_ready.header("retry-after"), "");
-    assert_eq!(service.get("/livez").await.text, "ok");
+    assert_eq!(service.get("/livez").await.body, "ok");
     for answer in [
         service.get(&path).await,
         service.get("/products").await,
@@ -43,11 +47,7 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
     );
 
     service.system.inventory_redis().restart().await.unwrap();
-    wait_until("ready again", LIMIT, || async {
-        service.get("/readyz").await.status == 200
-    })
-    .await
-    .unwrap();
+    wait_readiness(&service, 200).await;
     assert_eq!(service.get(&path).await.status, 200);
 }
 
@@ -68,7 +68,7 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
     for _ in 0..3 {
         let (before, started) = (identity_reads(&operator).await, Instant::now());
         for answer in join_all((0..ASKING).map(|_| service.get("/readyz"))).await {
-            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(answer.status, 200, "{}", answer.body);
         }
         let most = 1 + started.elapsed().as_millis() / ANSWER_STANDS.as_millis();
         let asked = u128::from(identity_reads(&operator).await - before);

@@ -16,22 +16,14 @@ pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
 /// Longer than [`KEEP`], for records that are too old for it.
 pub(crate) const LONGER: Duration = Duration::from_hours(60 * 24);
 
-pub(crate) async fn now_ms(test: &TestStore) -> u64 {
-    let partition = test.store.own.partitions().all().next().unwrap();
-    test.store.own.now(partition).await.unwrap().as_millis()
-}
-
 pub(crate) fn keep_ms() -> u64 {
     u64::try_from(KEEP.as_millis()).unwrap()
 }
 
 /// Applies one order of this moment, so that the store has a newest record.
 pub(crate) async fn record_now(test: &TestStore, product: ProductId) {
-    let outcomes = test
-        .store
-        .apply_orders(&[order(product, 1)], LONGER)
-        .await
-        .unwrap();
+    let new = [order(product, 1)];
+    let outcomes = test.store.apply_orders(&new, LONGER).await.unwrap();
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
@@ -39,13 +31,17 @@ pub(crate) async fn record_now(test: &TestStore, product: ProductId) {
 /// that a clock was wrong.
 pub(crate) async fn list_earlier_hours(test: &TestStore) {
     for days in [10, 20, 30, 40] {
-        let hour = now_ms(test).await / HOUR_MS - days * 24;
-        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
-            .await;
+        list_hour(test, test.now_ms().await / HOUR_MS - days * 24).await;
     }
 }
 
-/// Sweeps like a process that trusts the clock. The second look removes what the first one saw.
+/// Lists an hour as one that has records.
+async fn list_hour(test: &TestStore, hour: u64) {
+    test.operate("ZADD", &format!("record_hours {hour} {hour}"))
+        .await;
+}
+
+/// Sweeps as a process does that trusts the clock: the second look removes what the first one saw.
 pub(crate) async fn sweep(test: &TestStore) -> u64 {
     let sweep = Sweep::new("records of orders", Duration::ZERO);
     assert_eq!(
@@ -64,7 +60,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
     record_now(&test, product).await;
     list_earlier_hours(&test).await;
     sweep(&test).await;
-    let oldest = (now_ms(&test).await - keep_ms()) / HOUR_MS * HOUR_MS;
+    let oldest = (test.now_ms().await - keep_ms()) / HOUR_MS * HOUR_MS;
     let too_old = [
         order_minted_at(oldest - 2 * HOUR_MS, product, 1),
         order_minted_at(oldest - 3 * HOUR_MS, unknown, 1),
@@ -72,7 +68,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
         order_minted_at(0, product, 1),
     ];
     let before = test.dump().await;
-    let outcomes = test.store.apply_orders(&too_old, KEEP).await.unwrap();
+    let outcomes = test.apply(&too_old).await;
     assert_eq!(outcomes, [ApplyOutcome::TooOld; 4]);
     assert_eq!(test.dump().await, before);
 
@@ -84,11 +80,11 @@ async fn an_order_older_than_its_record_changes_nothing() {
         too_old[1].clone(),
         order(product, 1),
     ];
-    let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
+    let outcomes = test.apply(&mixed).await;
     let (old, applied) = (ApplyOutcome::TooOld, ApplyOutcome::Applied);
     assert_eq!(outcomes, [old, applied, old, applied]);
     assert!(test.entries(RefundOrder::STREAM).await.is_empty());
-    let found = test.store.find_product(product).await.unwrap().unwrap();
+    let found = test.find(product).await;
     assert_eq!(found.quantity, 7);
 }
 
@@ -98,24 +94,14 @@ async fn an_order_older_than_its_record_changes_nothing() {
 async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
-    let now = now_ms(&test).await;
+    let now = test.now_ms().await;
     let old = order_minted_at(now - keep_ms() - 3 * HOUR_MS, product, 1);
-    let once = test
-        .store
-        .apply_orders(std::slice::from_ref(&old), LONGER)
-        .await
-        .unwrap();
+    let old = [old];
+    let once = test.store.apply_orders(&old, LONGER).await.unwrap();
     assert_eq!(once, [ApplyOutcome::Applied]);
-    let again = test
-        .store
-        .apply_orders(std::slice::from_ref(&old), KEEP)
-        .await
-        .unwrap();
-    assert_eq!(
-        again,
-        [ApplyOutcome::Repeated(Decision::Applied)],
-        "the order is on record"
-    );
+    let [old] = old;
+    let again = ApplyOutcome::Repeated(Decision::Applied);
+    assert_eq!(test.apply_one(&old).await, again, "it is on record");
 
     record_now(&test, product).await;
     list_earlier_hours(&test).await;
@@ -143,16 +129,16 @@ async fn an_order_from_far_ahead_changes_nothing() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     for _ in 0..2 {
-        let now = now_ms(&test).await;
+        let now = test.now_ms().await;
         let ahead = [2, 31, 400].map(|days| order_minted_at(now + days * DAY_MS, product, 1));
         let before = test.dump().await;
-        let outcomes = test.store.apply_orders(&ahead, KEEP).await.unwrap();
+        let outcomes = test.apply(&ahead).await;
         assert_eq!(outcomes, [ApplyOutcome::TooNew; 3]);
         assert_eq!(test.dump().await, before);
         // Together with an order of the next 24 hours, because two clocks may differ by that much.
         let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
         let mixed = [ahead[0].clone(), near];
-        let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
+        let outcomes = test.apply(&mixed).await;
         assert_eq!(outcomes, [ApplyOutcome::TooNew, ApplyOutcome::Applied]);
         record_now(&test, product).await;
     }
@@ -164,18 +150,10 @@ async fn an_order_from_far_ahead_changes_nothing() {
 async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
-    let now = now_ms(&test).await;
-    test.operate(
-        "ZADD",
-        &format!("record_hours {0} {0}", now / HOUR_MS + 31 * 24),
-    )
-    .await;
+    let now = test.now_ms().await;
+    list_hour(&test, now / HOUR_MS + 31 * 24).await;
     let at = |days: u64| order_minted_at(now + days * DAY_MS, product, 1);
-    let outcomes = test
-        .store
-        .apply_orders(&[at(0), at(31)], KEEP)
-        .await
-        .unwrap();
+    let outcomes = test.apply(&[at(0), at(31)]).await;
     assert_eq!(
         outcomes[1],
         ApplyOutcome::Applied,
@@ -204,24 +182,18 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     // A service does the same when it opens its store.
     test.store.sweep_records(&sweeper, KEEP).await.unwrap();
     record_now(&test, product).await;
-    let ahead = now_ms(&test).await / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
-        .await;
+    list_hour(&test, test.now_ms().await / HOUR_MS + 400 * 24).await;
     for _ in 0..3 {
         assert_eq!(test.store.sweep_records(&sweeper, KEEP).await.unwrap(), 0);
     }
     record_now(&test, product).await;
-    let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
-    let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
+    let old = order_minted_at(test.now_ms().await - keep_ms() / 2, product, 1);
+    let outcomes = test.apply(&[old]).await;
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 pub(crate) async fn marker(test: &TestStore) -> Option<u64> {
-    let marker = test
-        .operator
-        .run(Command::new("GET").key("records:swept".to_owned()))
-        .await
-        .unwrap();
+    let marker = test.ask(Command::new("GET").key("records:swept")).await;
     (!marker.is_null()).then(|| marker.unsigned().unwrap())
 }
 
@@ -230,12 +202,10 @@ pub(crate) async fn marker(test: &TestStore) -> Option<u64> {
 async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
-    let now = now_ms(&test).await;
+    let now = test.now_ms().await;
     let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
-    test.store.apply_orders(&[near], KEEP).await.unwrap();
-    let ahead = now / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
-        .await;
+    test.apply(&[near]).await;
+    list_hour(&test, now / HOUR_MS + 400 * 24).await;
     assert_eq!(sweep(&test).await, 0);
     assert_eq!(
         marker(&test).await,
@@ -243,7 +213,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
         "records of one day confirm no clock"
     );
     let old = order_minted_at(now - keep_ms(), product, 1);
-    let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
+    let outcomes = test.apply(&[old]).await;
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
@@ -254,17 +224,11 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     let product = test.product(10).await;
     record_now(&test, product).await;
     test.operate("DEL", "records:swept").await;
-    let now = now_ms(&test).await;
+    let now = test.now_ms().await;
     let at = |hours: u64| order_minted_at(now - hours * HOUR_MS, product, 1);
     for ahead in [0, 31 * 24, 400 * 24] {
-        let hour = now / HOUR_MS + ahead;
-        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
-            .await;
-        let outcomes = test
-            .store
-            .apply_orders(&[at(29 * 24), at(31 * 24)], KEEP)
-            .await
-            .unwrap();
+        list_hour(&test, now / HOUR_MS + ahead).await;
+        let outcomes = test.apply(&[at(29 * 24), at(31 * 24)]).await;
         assert_ne!(outcomes[0], ApplyOutcome::TooOld, "{ahead}");
         assert_eq!(outcomes[1], ApplyOutcome::TooOld, "{ahead}");
         assert_eq!(
@@ -281,7 +245,7 @@ async fn no_order_is_parked_for_a_marker_that_a_wrong_clock_wrote() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
-    let hour = now_ms(&test).await / HOUR_MS;
+    let hour = test.now_ms().await / HOUR_MS;
     for first in [hour - 7 * 24, hour + 1, hour + 370 * 24] {
         test.operate("SET", &format!("records:swept {first}")).await;
         let before = test.dump().await;

@@ -49,7 +49,7 @@ async fn every_invalid_field_is_reported_at_once() {
         assert_eq!(answer.invalid_fields(), pointers, "{body}");
     }
     assert_eq!(
-        service.get("/products").await.text,
+        service.get("/products").await.body,
         "[]",
         "nothing was created"
     );
@@ -248,8 +248,9 @@ async fn only_json_is_understood() {
     without.problem(415, "unsupported-media-type");
     for media_type in ["application/json; charset=utf-8", "Application/JSON"] {
         let request = service.request(Method::POST, "/products").body(body);
-        let answer = Answer::to(request.header("content-type", media_type)).await;
-        assert_eq!(answer.status, 201, "{media_type}: {answer:?}");
+        Answer::to(request.header("content-type", media_type))
+            .await
+            .expect(201);
     }
 }
 

@@ -16,13 +16,6 @@ use crate::harness::{KEEP, TestStore, order, order_minted_at};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-async fn apply(test: &TestStore, order: &OrderCompleted) -> ApplyOutcome {
-    test.store
-        .apply_orders(std::slice::from_ref(order), KEEP)
-        .await
-        .unwrap()[0]
-}
-
 pub(crate) async fn release(test: &TestStore, order: &OrderCompleted) -> Release {
     let context = RequestContext::mint();
     test.store
@@ -38,15 +31,6 @@ pub(crate) async fn refunds(test: &TestStore, partition: Partition) -> Vec<Refun
     entries.iter().map(read).collect()
 }
 
-pub(crate) async fn stock(test: &TestStore, product: ProductId) -> u32 {
-    test.store
-        .find_product(product)
-        .await
-        .unwrap()
-        .unwrap()
-        .quantity
-}
-
 #[tokio::test]
 async fn what_became_of_orders_is_told_in_every_partition() {
     for partitions in [
@@ -54,13 +38,7 @@ async fn what_became_of_orders_is_told_in_every_partition() {
         Partitions::new(NonZeroU16::new(4).unwrap()),
     ] {
         let test = TestStore::start(partitions).await;
-        let now = test
-            .store
-            .own
-            .now(partitions.all().next().unwrap())
-            .await
-            .unwrap()
-            .as_millis();
+        let now = test.now_ms().await;
         let keep = u64::try_from(KEEP.as_millis()).unwrap();
         let (mut orders, mut expected) = (Vec::new(), Vec::new());
         for hour in 0..10 {
@@ -69,15 +47,9 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             let short = order_minted_at(now - hour * HOUR_MS, product, 1);
             let missing = order(ProductId::mint(), 1);
             for order in [&sold, &short, &missing] {
-                apply(&test, order).await;
+                test.apply_one(order).await;
             }
-            let movement = test
-                .store
-                .find_movement(product, sold.order_id)
-                .await
-                .unwrap()
-                .unwrap();
-            let taken = OrderRecord::Applied(movement[0].id);
+            let taken = OrderRecord::Applied(test.movements(product).await[0].id);
             if hour == 3 {
                 assert_eq!(release(&test, &sold).await, Release::Released);
             }
@@ -119,11 +91,11 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let (sold, other) = (order(product, 4), order(product, 1));
-    apply(&test, &sold).await;
-    apply(&test, &other).await;
+    test.apply_one(&sold).await;
+    test.apply_one(&other).await;
     for expected in [Release::Released, Release::Repeated, Release::Repeated] {
         assert_eq!(release(&test, &sold).await, expected);
-        assert_eq!(stock(&test, product).await, 9);
+        assert_eq!(test.stock(product).await, 9);
     }
     let whole_store = Partition::at(None);
     assert_eq!(
@@ -132,7 +104,7 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         "a duplicate repeats its answer"
     );
     let released = ApplyOutcome::Repeated(Decision::Rejected(RefundReason::Released));
-    assert_eq!(apply(&test, &sold).await, released);
+    assert_eq!(test.apply_one(&sold).await, released);
     let refunds = refunds(&test, whole_store).await;
     assert_eq!(refunds.len(), 4);
     for refund in refunds {
@@ -147,17 +119,11 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         assert_eq!(told, (sold.order_id, product, 4, RefundReason::Released));
     }
     assert_eq!(
-        apply(&test, &other).await,
+        test.apply_one(&other).await,
         ApplyOutcome::Repeated(Decision::Applied)
     );
-    assert_eq!(stock(&test, product).await, 9);
-    let movements = test
-        .store
-        .list_movements(product, None, 10)
-        .await
-        .unwrap()
-        .unwrap()
-        .items;
+    assert_eq!(test.stock(product).await, 9);
+    let movements = test.movements(product).await;
     let told: Vec<_> = movements
         .iter()
         .map(|movement| (movement.kind.as_str(), movement.delta, movement.balance))
@@ -181,8 +147,8 @@ async fn nothing_is_given_back_where_nothing_was_taken() {
     let test = TestStore::start(Partitions::NONE).await;
     let (product, neighbour) = (test.product(10).await, test.product(10).await);
     let (sold, short, unknown) = (order(product, 4), order(product, 11), order(product, 1));
-    apply(&test, &sold).await;
-    apply(&test, &short).await;
+    test.apply_one(&sold).await;
+    test.apply_one(&short).await;
     let mut elsewhere = sold.clone();
     elsewhere.product_id = neighbour;
     let now = unknown.ordered_at.as_millis();
@@ -199,14 +165,24 @@ async fn nothing_is_given_back_where_nothing_was_taken() {
 async fn a_released_order_is_not_refunded_again_for_another_product() {
     let test = TestStore::start(Partitions::NONE).await;
     let (product, neighbour) = (test.product(10).await, test.product(10).await);
-    let sold = order(product, 4);
-    apply(&test, &sold).await;
+    let (other, sold) = (order(product, 1), order(product, 4));
+    test.apply_one(&other).await;
+    test.apply_one(&sold).await;
     assert_eq!(release(&test, &sold).await, Release::Released);
     let mut elsewhere = sold.clone();
     elsewhere.product_id = neighbour;
     let before = test.dump().await;
     assert_eq!(release(&test, &elsewhere).await, Release::NotTaken);
     assert_eq!(test.dump().await, before);
+    assert_eq!(release(&test, &sold).await, Release::RefundAdded);
+    assert_eq!(release(&test, &sold).await, Release::Repeated);
+    assert_eq!(test.stock(product).await, 9);
+    let refunds = refunds(&test, Partition::at(None)).await;
+    let told: Vec<_> = refunds
+        .iter()
+        .map(|refund| (refund.order_id, refund.quantity))
+        .collect();
+    assert_eq!(told, [(sold.order_id, 4); 2]);
 }
 
 #[tokio::test]
@@ -214,11 +190,8 @@ async fn stock_of_a_deleted_product_is_given_back_to_nobody() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let sold = order(product, 4);
-    apply(&test, &sold).await;
-    test.store
-        .delete_product(product, &Condition::NONE)
-        .await
-        .unwrap();
+    test.apply_one(&sold).await;
+    test.remove(product).await;
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(release(&test, &sold).await, Release::Repeated);
     assert_eq!(test.store.find_product(product).await.unwrap(), None);
@@ -231,7 +204,7 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let sold = order(product, 4);
-    apply(&test, &sold).await;
+    test.apply_one(&sold).await;
     let restock = Adjustment {
         cause: Cause::Restock,
         quantity: 999_999_994,

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use serde_json::json;
 use shared::contract::trace::TraceParent;
 use shared::http::problem::KINDS;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use crate::harness::{Answer, LIMIT, Service, read_to_end};
+use crate::harness::{Service, read_to_end};
 
 /// How long a head, and a body, of a request may take.
 const DAWDLE_LIMIT: Duration = Duration::from_secs(10);
@@ -22,7 +21,7 @@ async fn the_explorer_and_the_document_are_there() {
     let docs = service.get("/docs").await;
     assert_eq!(docs.status, 200);
     assert!(docs.header("content-type").starts_with("text/html"));
-    assert!(!docs.text.contains("https://fonts"), "asks a font host");
+    assert!(!docs.body.contains("https://fonts"), "asks a font host");
 
     let document = service.get("/openapi.json").await;
     assert_eq!(document.status, 200);
@@ -45,22 +44,19 @@ async fn the_explorer_and_the_document_are_there() {
     for path in ["/docs", "/openapi.json", "/asyncapi.yaml"] {
         let etag = service.get(path).await.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.len() > 10, "{etag}");
-        let request = service.request(Method::GET, path);
-        let again = Answer::to(request.header("if-none-match", &etag)).await;
-        assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
+        let again = service.get_with(path, &[("if-none-match", &etag)]).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{path}");
         assert_eq!(again.header("etag"), etag);
-        let request = service.request(Method::GET, path);
         for known in [
             format!("W/{etag}"),
             format!("\"x\", {etag}"),
             "*".to_owned(),
         ] {
-            let request = service.request(Method::GET, path);
-            let again = Answer::to(request.header("if-none-match", &known)).await;
+            let again = service.get_with(path, &[("if-none-match", &known)]).await;
             assert_eq!(again.status, 304, "{path}: {known}");
         }
-        let other = Answer::to(request.header("if-none-match", "\"other\"")).await;
-        assert_eq!(other.status, 200);
+        let other = [("if-none-match", "\"other\"")];
+        service.get_with(path, &other).await.expect(200);
     }
 }
 
@@ -74,8 +70,8 @@ async fn every_kind_of_problem_has_a_page() {
             page.header("content-type").starts_with("text/html"),
             "{page:?}"
         );
-        assert!(page.text.contains(kind.title) && page.text.contains(kind.advice));
-        assert!(page.text.contains(kind.status.as_str()) && page.text.contains("\"../docs\""));
+        assert!(page.body.contains(kind.title) && page.body.contains(kind.advice));
+        assert!(page.body.contains(kind.status.as_str()) && page.body.contains("\"../docs\""));
     }
     service
         .get("/problems/nothing")
@@ -101,8 +97,7 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
         &longest,
     ] {
         for path in ["/products", "/nowhere", "/livez"] {
-            let request = service.request(Method::GET, path);
-            let answer = Answer::to(request.header("x-request-id", id)).await;
+            let answer = service.get_with(path, &[("x-request-id", id)]).await;
             assert_eq!(answer.header("x-request-id"), id, "{path}");
         }
     }
@@ -110,8 +105,7 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
     for id in [
         "", "a b", "a\"b", "a,b", "a\\b", "a'b", "<b>", "a\tb", "é", &too_long,
     ] {
-        let request = service.request(Method::GET, "/nowhere");
-        let answer = Answer::to(request.header("x-request-id", id)).await;
+        let answer = service.get_with("/nowhere", &[("x-request-id", id)]).await;
         let problem = answer.problem(404, "not-found");
         let given = problem["request_id"].as_str().unwrap();
         assert!(given != id && given.len() == 36, "{id:?}: {given}");
@@ -123,12 +117,10 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
                 .iter()
                 .any(|written| written.contains(&line) || id.len() > 128)
         };
-        wait_until("the log", LIMIT, logged).await.unwrap();
+        eventually("the log", logged).await;
     }
-    let twice = service
-        .request(Method::GET, "/livez")
-        .header("x-request-id", "a");
-    let twice = Answer::to(twice.header("x-request-id", "b")).await;
+    let twice = [("x-request-id", "a"), ("x-request-id", "b")];
+    let twice = service.get_with("/livez", &twice).await;
     assert_eq!(twice.header("x-request-id").len(), 36, "{twice:?}");
     let (one, two) = (service.get("/livez").await, service.get("/livez").await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
@@ -138,18 +130,16 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
 async fn a_trace_is_carried_on_or_begun() {
     let service = Service::start().await;
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-more";
     for path in ["/products", "/nowhere", "/livez"] {
-        let request = service.request(Method::GET, path);
-        let answer = Answer::to(request.header("traceparent", trace)).await;
-        assert_eq!(answer.header("traceparent"), trace, "{path}");
-        let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-more";
-        let request = service.request(Method::GET, path);
-        let answer = Answer::to(request.header("traceparent", later)).await;
-        assert_eq!(answer.header("traceparent"), trace, "{path}");
-        let request = service.request(Method::GET, path);
-        let answer = Answer::to(request.header("traceparent", "nonsense")).await;
-        let minted = answer.header("traceparent").parse::<TraceParent>();
-        assert!(minted.is_ok(), "{path}: {answer:?}");
+        let traced = async |sent: &str| {
+            let answer = service.get_with(path, &[("traceparent", sent)]).await;
+            answer.header("traceparent").to_owned()
+        };
+        assert_eq!(traced(trace).await, trace, "{path}");
+        assert_eq!(traced(later).await, trace, "{path}");
+        let minted = traced("nonsense").await;
+        assert!(minted.parse::<TraceParent>().is_ok(), "{path}: {minted}");
     }
 }
 

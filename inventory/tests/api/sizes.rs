@@ -54,7 +54,7 @@ async fn an_answer_lists_fifty_errors_and_says_how_many_more_there_are() {
                 .iter()
                 .all(|known| pointers.iter().any(|told| told == known))
         );
-        assert!(answer.text.len() <= MAX_REFUSAL, "{}", answer.text.len());
+        assert!(answer.body.len() <= MAX_REFUSAL, "{}", answer.body.len());
     }
 }
 
@@ -75,9 +75,9 @@ async fn an_answer_repeats_little_of_what_was_sent() {
             let answer = service.post("/products", body).await;
             assert!((400..500).contains(&answer.status), "{answer:?}");
             assert!(
-                answer.text.len() <= MAX_SINGLE,
+                answer.body.len() <= MAX_SINGLE,
                 "{} {answer:?}",
-                answer.text.len()
+                answer.body.len()
             );
         }
     }
@@ -97,7 +97,7 @@ async fn an_answer_repeats_little_of_what_was_sent() {
         let answer = service.get(&format!("/products?{query}")).await;
         let told = told_in_headers(&answer);
         assert!(
-            answer.text.len() + told <= MAX_SINGLE,
+            answer.body.len() + told <= MAX_SINGLE,
             "{query}: {answer:?}"
         );
     }
@@ -109,7 +109,7 @@ async fn an_answer_repeats_little_of_what_was_sent() {
     ] {
         let answer = service.get(&path).await;
         answer.problem(404, "not-found");
-        assert!(answer.text.len() <= MAX_SINGLE, "{path}: {answer:?}");
+        assert!(answer.body.len() <= MAX_SINGLE, "{path}: {answer:?}");
     }
     headers_are_repeated_little(&service, &product, &long).await;
 }
@@ -137,7 +137,7 @@ async fn headers_are_repeated_little(service: &Service, product: &str, long: &St
             let request = service.request(method, path).header(name, value);
             let answer = Answer::to(request.body("{}")).await;
             let told = told_in_headers(&answer);
-            assert!(answer.text.len() + told <= MAX_SINGLE, "{name}: {answer:?}");
+            assert!(answer.body.len() + told <= MAX_SINGLE, "{name}: {answer:?}");
         }
     }
 }

@@ -7,31 +7,17 @@ use serde_json::json;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::ProductId;
-use shared::store::condition::Condition;
 use shared::store::partition::Partitions;
 
-use crate::harness::{KEEP, Service, TestStore, order};
-use crate::releases::{refunds, release, stock};
+use crate::harness::{Service, TestStore, order};
+use crate::releases::{refunds, release};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// The position in the id of an order where the name of its record begins.
 const RECORD_FROM: usize = 6;
 
-async fn apply(test: &TestStore, order: &OrderCompleted) -> ApplyOutcome {
-    test.store
-        .apply_orders(std::slice::from_ref(order), KEEP)
-        .await
-        .unwrap()[0]
-}
-
 async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
-    test.store
-        .list_movements(product, None, 1)
-        .await
-        .unwrap()
-        .unwrap()
-        .items[0]
-        .id
+    test.movements(product).await[0].id
 }
 
 /// Removes inventory's record of an order.
@@ -44,10 +30,10 @@ async fn forget(test: &TestStore, order: &OrderCompleted) {
 
 /// Applies an order twice. Answers the first movement, which the record does not name.
 pub(crate) async fn take_twice(test: &TestStore, sold: &OrderCompleted) -> EntryId {
-    assert_eq!(apply(test, sold).await, ApplyOutcome::Applied);
+    assert_eq!(test.apply_one(sold).await, ApplyOutcome::Applied);
     let first = newest_movement(test, sold.product_id).await;
     forget(test, sold).await;
-    assert_eq!(apply(test, sold).await, ApplyOutcome::Applied);
+    assert_eq!(test.apply_one(sold).await, ApplyOutcome::Applied);
     first
 }
 
@@ -67,14 +53,14 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let test = TestStore::start(partitions).await;
         let product = test.product(10).await;
         let sold = order(product, 3);
-        assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
+        assert_eq!(test.apply_one(&sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
         let partition = partitions.of(product);
         let hour = sold.ordered_at.as_millis() / HOUR_MS;
         test.operate("DEL", &partition.key_of("records", hour))
             .await;
-        assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
-        assert_eq!(stock(&test, product).await, 4);
+        assert_eq!(test.apply_one(&sold).await, ApplyOutcome::Applied);
+        assert_eq!(test.stock(product).await, 4);
         let second = newest_movement(&test, product).await;
         assert_eq!(
             surplus(&test, &sold, second).await,
@@ -83,12 +69,12 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         );
         for expected in [Release::Released, Release::Repeated, Release::Repeated] {
             assert_eq!(surplus(&test, &sold, first).await, expected);
-            assert_eq!(stock(&test, product).await, 7);
+            assert_eq!(test.stock(product).await, 7);
         }
         let records = test.store.find_records(&[sold.order_id]).await.unwrap();
         assert_eq!(records, [OrderRecord::Applied(second)]);
         assert_eq!(
-            apply(&test, &sold).await,
+            test.apply_one(&sold).await,
             ApplyOutcome::Repeated(Decision::Applied)
         );
         assert_eq!(refunds(&test, partition).await, []);
@@ -105,10 +91,10 @@ async fn a_surplus_is_given_back_beside_a_release_in_either_order() {
         let sold = order(product, 2);
         let first = take_twice(&test, &sold).await;
         let second = newest_movement(&test, product).await;
-        assert_eq!(stock(&test, product).await, 6);
+        assert_eq!(test.stock(product).await, 6);
         if release_first {
             assert_eq!(release(&test, &sold).await, Release::Released);
-            assert_eq!(stock(&test, product).await, 8);
+            assert_eq!(test.stock(product).await, 8);
         }
         assert_eq!(surplus(&test, &sold, first).await, Release::Released);
         let expected = if release_first {
@@ -124,7 +110,7 @@ async fn a_surplus_is_given_back_beside_a_release_in_either_order() {
             Release::NotTaken,
             "the order was released"
         );
-        assert_eq!(stock(&test, product).await, 10);
+        assert_eq!(test.stock(product).await, 10);
     }
 }
 
@@ -133,16 +119,16 @@ async fn a_sale_of_an_order_that_was_rejected_later_is_a_surplus() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(3).await;
     let sold = order(product, 3);
-    apply(&test, &sold).await;
+    test.apply_one(&sold).await;
     let first = newest_movement(&test, product).await;
     forget(&test, &sold).await;
     assert_eq!(
-        apply(&test, &sold).await,
+        test.apply_one(&sold).await,
         ApplyOutcome::Rejected(RefundReason::InsufficientStock)
     );
     for expected in [Release::Released, Release::Repeated] {
         assert_eq!(surplus(&test, &sold, first).await, expected);
-        assert_eq!(stock(&test, product).await, 3);
+        assert_eq!(test.stock(product).await, 3);
     }
 }
 
@@ -153,17 +139,11 @@ async fn what_cannot_be_proved_to_be_a_surplus_is_not_given_back() {
     let (twice, once, lost) = (order(product, 2), order(product, 2), order(product, 2));
     let first = take_twice(&test, &twice).await;
     for order in [&once, &lost] {
-        apply(&test, order).await;
+        test.apply_one(order).await;
     }
     let of_lost = newest_movement(&test, product).await;
     forget(&test, &lost).await;
-    let created = test
-        .store
-        .list_movements(product, None, 10)
-        .await
-        .unwrap()
-        .unwrap();
-    let created = created.items.last().unwrap().id;
+    let created = test.movements(product).await.last().unwrap().id;
     let mut elsewhere = twice.clone();
     elsewhere.product_id = neighbour;
     let before = test.dump().await;
@@ -182,24 +162,15 @@ async fn what_cannot_be_proved_to_be_a_surplus_is_not_given_back() {
         );
     }
     assert_eq!(test.dump().await, before);
-    // The movement that the record names is gone. The other movement may be the only one.
-    let newest = test
-        .store
-        .list_movements(product, None, 10)
-        .await
-        .unwrap()
-        .unwrap()
-        .items;
+    // The movement that the record names is gone: the other one may be the only one.
+    let newest = test.movements(product).await;
     let own = newest
         .iter()
-        .find(|movement| movement.order_id == Some(twice.order_id));
+        .find(|one| one.order_id == Some(twice.order_id));
     test.operate("XDEL", &format!("movements:{product} {}", own.unwrap().id))
         .await;
     assert_eq!(surplus(&test, &twice, first).await, Release::NotTaken);
-    test.store
-        .delete_product(product, &Condition::NONE)
-        .await
-        .unwrap();
+    test.remove(product).await;
     assert_eq!(surplus(&test, &once, first).await, Release::NotTaken);
 }
 
@@ -208,18 +179,9 @@ async fn an_operator_gives_a_surplus_back_over_http() {
     let service = Service::start().await;
     let product: ProductId = service.create("Tea").await.parse().unwrap();
     let sold = order(product, 1);
-    service
-        .store()
-        .apply_orders(std::slice::from_ref(&sold), KEEP)
-        .await
-        .unwrap();
-    let only = service
-        .store()
-        .find_movement(product, sold.order_id)
-        .await
-        .unwrap()
-        .unwrap()[0]
-        .id;
+    service.apply(std::slice::from_ref(&sold)).await;
+    let taken = service.store().find_movement(product, sold.order_id).await;
+    let only = taken.unwrap().unwrap()[0].id;
     let body = |movement: &str| {
         let ids =
             json!({ "order_id": sold.order_id, "product_id": product, "movement_id": movement });

@@ -38,7 +38,7 @@ struct Inventory {
 #[tokio::test]
 async fn every_function_does_what_its_twin_says() {
     let test = TestStore::start(Partitions::NONE).await;
-    play::<Inventory>("inventory", &test.operator, &test.store.own).await;
+    play::<Inventory>("inventory", &test, &test.store.own).await;
 }
 
 impl Twin for Inventory {

@@ -1,19 +1,16 @@
 //! Every function of payments makes all of its changes or none, also with wrong keys and arguments.
 
-use payments::domain::{Order, PlaceOrder, Quote};
-use payments::store::OrderStore;
+use payments::domain::{Order, PlaceOrder};
 use proof::atomicity::{SpoilRig, Subject};
 use proof::cut::LogLoader;
-use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
-use shared::contract::id::{OrderId, ProductId};
+use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
-use shared::store::claim::Once;
 use shared::store::condition::{Condition, Versions};
 use shared::store::partition::{Partition, Partitions};
 
-use crate::harness::{TestStore, only_partition};
+use crate::harness::{TestStore, only_partition, place, wanted};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -24,10 +21,8 @@ const DELAY: usize = 2;
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let (types, _) = bench(&test)
-        .await
-        .spoil_everything("payments", &subjects)
-        .await;
+    let bench = bench(&test).await;
+    let (types, _) = bench.spoil_everything("payments", &subjects).await;
     assert!(types.cases >= 100, "{types:?}");
 }
 
@@ -44,21 +39,15 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let mut paid = Vec::new();
     for _ in 0..2 {
-        paid.push(place_order(&test.store).await);
+        paid.push(place(&test.store).await);
     }
     test.store.complete_due(only_partition()).await.unwrap();
     let mut due = Vec::new();
     for _ in 0..3 {
-        due.push(place(&test.store).await);
+        due.push(place(&test.store).await.id);
     }
-    let pending = place(&test.later).await;
-    let now = test
-        .store
-        .own
-        .now(only_partition())
-        .await
-        .unwrap()
-        .as_millis();
+    let pending = place(&test.later).await.id;
+    let now = test.now_ms().await;
     let claims = [now, now - DAY_MS].map(|ms| format!("idempotency:{}", ms / DAY_MS));
     for key in &claims {
         test.operate("HSET", &format!("{key} other-key what:ever"))
@@ -91,46 +80,6 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     }
 }
 
-async fn place(store: &OrderStore) -> OrderId {
-    place_order(store).await.id
-}
-
-async fn place_order(store: &OrderStore) -> Order {
-    let wanted = PlaceOrder {
-        product_id: ProductId::mint(),
-        quantity: 3,
-    };
-    let context = RequestContext::mint();
-    match store
-        .place_order(wanted, quote(), &context, None)
-        .await
-        .unwrap()
-    {
-        Once::Now(order) => order,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn quote() -> Quote {
-    Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap()
-}
-
-fn claim() -> Claim {
-    Claim {
-        hash: "key".to_owned(),
-        fingerprint: "request".to_owned(),
-    }
-}
-
-fn subject(invocation: Invocation) -> Subject {
-    let optional = vec!["changes".to_owned()];
-    Subject {
-        invocation,
-        optional,
-        ..Subject::default()
-    }
-}
-
 fn whole_store() -> Partition {
     only_partition()
 }
@@ -138,19 +87,16 @@ fn whole_store() -> Partition {
 /// An order that is refused stops no other order of the call.
 fn place_orders(claims: &[String]) -> Subject {
     let order = |hash: &str| {
-        let id = OrderId::mint();
+        let (id, (wanted, quote)) = (OrderId::mint(), wanted());
         Place {
             id,
-            wanted: PlaceOrder {
-                product_id: ProductId::mint(),
-                quantity: 3,
-            },
-            quote: quote(),
+            wanted,
+            quote,
             context: RequestContext::mint(),
             minted_at: id.minted_at().unwrap().as_millis(),
             claim: Some(Claim {
                 hash: hash.to_owned(),
-                ..claim()
+                ..Claim::example()
             }),
         }
     };
@@ -170,7 +116,7 @@ fn place_orders(claims: &[String]) -> Subject {
         derived,
         optional,
         numbers,
-        ..subject(place.invocation(whole_store()))
+        ..Subject::of(place.invocation(whole_store()))
     }
 }
 
@@ -189,7 +135,7 @@ fn complete_due(due: &[OrderId]) -> Subject {
         optional,
         numbers: vec![1],
         sums,
-        ..subject(invocation)
+        ..Subject::of(invocation)
     }
 }
 
@@ -201,7 +147,7 @@ fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
     let cancel = Cancel {
         id,
         condition,
-        claim: Some(claim()),
+        claim: Some(Claim::example()),
     };
     let derived = claims
         .iter()
@@ -210,7 +156,7 @@ fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
         .collect();
     Subject {
         derived,
-        ..subject(cancel.invocation(whole_store()))
+        ..Subject::of(cancel.invocation(whole_store()))
     }
 }
 
@@ -234,12 +180,12 @@ fn refund_orders(paid: &[Order]) -> Subject {
     };
     Subject {
         sums: sum("refunded"),
-        ..subject(refund.invocation(whole_store()))
+        ..Subject::of(refund.invocation(whole_store()))
     }
 }
 
 fn emit_again(id: OrderId) -> Subject {
-    subject(EmitAgain { id }.invocation(whole_store()))
+    Subject::of(EmitAgain { id }.invocation(whole_store()))
 }
 
 fn sum(name: &'static str) -> Vec<(String, &'static str)> {

@@ -1,19 +1,16 @@
 //! Orders are compared with inventory's records, and what a repair needs.
 
-use payments::domain::{Order, PlaceOrder, Quote};
+use payments::domain::Order;
 use proof::order_line;
 use serde_json::json;
-use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, ProductId};
-use shared::contract::time::Timestamp;
-use shared::contract::trace::{RequestContext, RequestId, TraceParent};
-use shared::redis::{Command, Redis, RedisError};
-use shared::store::claim::Once;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::OrderId;
+use shared::redis::{Command, RedisError};
 use shared::store::partition::Partitions;
 use stack::credentials::User;
 
 use crate::fake_inventory::{Behaviour, outcome, response};
-use crate::harness::{Service, TestStore, only_partition};
+use crate::harness::{Service, TestStore, only_partition, place, refund};
 
 /// Longer than an order may be under way.
 const LONG_AGO_MS: u64 = 10 * 60 * 1_000;
@@ -22,7 +19,7 @@ const LONG_AGO_MS: u64 = 10 * 60 * 1_000;
 async fn with_paid_order() -> (Service, String) {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("10", 9);
-    let id = service.order(product, 2).await.order_id();
+    let id = service.order(product, 2).await.created_id();
     assert_eq!(service.complete().await, 1);
     age(
         &service,
@@ -41,28 +38,17 @@ async fn age(service: &Service, id: &str, fields: &[usize]) {
             line[field] = long_ago.to_string();
         }
     };
-    order_line::change(&operator(service), id, age).await;
+    order_line::change(&service.redis(User::Operator), id, age).await;
 }
 
 async fn now(service: &Service) -> u64 {
-    let time = operator(service)
-        .run(Command::new("TIME"))
-        .await
-        .unwrap()
-        .list()
-        .unwrap();
+    let time = service.operate(Command::new("TIME")).await.list().unwrap();
     time[0].unsigned().unwrap() * 1_000
-}
-
-fn operator(service: &Service) -> Redis {
-    let url = service.system.payments_redis().url(User::Operator);
-    Redis::worker(&url.parse().unwrap())
 }
 
 /// The kinds of difference on the first page.
 async fn audited(service: &Service) -> Vec<String> {
-    let audit = service.get("/admin/audit").await;
-    assert_eq!(audit.status, 200, "{audit:?}");
+    let audit = service.get("/admin/audit").await.expect(200);
     let body = audit.json();
     let differences = body["differences"].as_array().unwrap().iter();
     differences
@@ -74,9 +60,7 @@ async fn audited(service: &Service) -> Vec<String> {
 async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     let (service, id) = with_paid_order().await;
     let knows = async |word: &str| {
-        service
-            .inventory
-            .set_outcome(&id, Behaviour::Answer(outcome(&id, word)));
+        service.inventory.record(&id, word);
         audited(&service).await
     };
     assert_eq!(knows("applied").await, [""; 0]);
@@ -90,14 +74,14 @@ async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     assert_eq!(knows("released").await, ["refund_missing"]);
     let refund = "refunded 1 product_not_found 1-0";
     let refund = |line: &mut Vec<String>| line.push(refund.to_owned());
-    order_line::change(&operator(&service), &id, refund).await;
+    order_line::change(&service.redis(User::Operator), &id, refund).await;
     assert_eq!(knows("applied").await, ["stock_taken"]);
     assert_eq!(knows("product_not_found").await, [""; 0]);
     let misprice = |line: &mut Vec<String>| line[order_line::TOTAL] = "24.01".to_owned();
-    order_line::change(&operator(&service), &id, misprice).await;
+    order_line::change(&service.redis(User::Operator), &id, misprice).await;
     assert_eq!(knows("released").await, ["wrong_total"]);
     let damage = |line: &mut Vec<String>| drop(line.remove(order_line::QUANTITY));
-    order_line::change(&operator(&service), &id, damage).await;
+    order_line::change(&service.redis(User::Operator), &id, damage).await;
     assert_eq!(knows("released").await, ["order_damaged"]);
 }
 
@@ -105,25 +89,18 @@ async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
 async fn an_audit_shows_the_money_and_leaves_out_what_is_on_its_way() {
     let (service, old) = with_paid_order().await;
     let product = service.inventory.product("10", 9);
-    let young = service.order(product, 1).await.order_id();
+    let young = service.order(product, 1).await.created_id();
     assert_eq!(service.complete().await, 1);
     // The cursor of the second page comes from the first.
-    service
-        .inventory
-        .set_outcome(&young, Behaviour::Answer(outcome(&young, "unknown")));
-    service
-        .inventory
-        .set_outcome(&old, Behaviour::Answer(outcome(&old, "applied")));
+    service.inventory.record(&young, "unknown");
+    service.inventory.record(&old, "applied");
     let first = service.get("/admin/audit?limit=1").await;
     let expected = json!({
         "orders": 1, "charged": 1_200, "refunded": 0,
         "account": { "charged": 3_600, "refunded": 0 }, "differences": [],
     });
     assert_eq!(first.json(), expected);
-    let next = first.header("link").strip_prefix('<').unwrap();
-    let second = service
-        .get(next.strip_suffix(">; rel=\"next\"").unwrap())
-        .await;
+    let second = service.get(&first.next_page().unwrap()).await;
     assert_eq!(second.json()["charged"], 2_400);
     assert_eq!(second.header("link"), "");
     service
@@ -157,30 +134,9 @@ async fn an_audit_without_a_sensible_inventory_is_a_problem() {
 }
 
 async fn paid(test: &TestStore) -> Order {
-    let wanted = PlaceOrder {
-        product_id: ProductId::mint(),
-        quantity: 3,
-    };
-    let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
-    let context = RequestContext::mint();
-    let placed = test.store.place_order(wanted, quote, &context, None).await;
-    let Once::Now(order) = placed.unwrap() else {
-        panic!("an order without a key was placed before");
-    };
+    let order = place(&test.store).await;
     test.store.complete_due(only_partition()).await.unwrap();
     test.store.find_order(order.id).await.unwrap().unwrap()
-}
-
-fn refund(order: &Order) -> RefundOrder {
-    RefundOrder {
-        order_id: order.id,
-        product_id: order.wanted.product_id,
-        quantity: 3,
-        reason: RefundReason::InsufficientStock,
-        time: Timestamp::from_millis(0),
-        traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
-    }
 }
 
 #[tokio::test]
@@ -191,14 +147,8 @@ async fn only_the_event_of_a_paid_order_is_emitted_again_and_it_is_the_same_even
     let mut entries = test.entries(OrderCompleted::STREAM).await;
     let (again, first) = (entries.pop().unwrap(), entries.pop().unwrap());
     assert_eq!(again.fields, first.fields);
-    let trail = test
-        .store
-        .find_order(order.id)
-        .await
-        .unwrap()
-        .unwrap()
-        .trail;
-    assert_eq!(trail.completed_entry, Some(again.id));
+    let order_now = test.store.find_order(order.id).await.unwrap().unwrap();
+    assert_eq!(order_now.trail.completed_entry, Some(again.id));
 
     test.store
         .refund_orders(&[refund(&order)], &["1-0"])

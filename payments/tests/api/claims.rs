@@ -2,43 +2,19 @@
 
 use std::time::Duration;
 
-use payments::domain::{PlaceOrder, Quote};
-use shared::contract::id::ProductId;
-use shared::contract::trace::RequestContext;
 use shared::store::claim::{self, Claim, Once};
 use shared::store::partition::Partitions;
 use shared::store::sweep::Sweep;
 
-use crate::harness::{TestStore, only_partition};
+use crate::harness::{TestStore, try_place};
 
 /// The days of claims that a sweep removes, and those that it keeps.
 #[tokio::test]
 async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     let test = TestStore::start(Partitions::NONE).await;
-    let today = test
-        .store
-        .own
-        .now(only_partition())
-        .await
-        .unwrap()
-        .as_millis()
-        / DAY_MS;
+    let today = test.now_ms().await / DAY_MS;
     let claim = |key: &str| Claim::new(key.parse().unwrap(), &"POST /orders");
-    let wanted = PlaceOrder {
-        product_id: ProductId::mint(),
-        quantity: 1,
-    };
-    let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
-    let place = |key: &'static str| {
-        let store = test.later.clone();
-        async move {
-            let context = RequestContext::mint();
-            store
-                .place_order(wanted, quote, &context, Some(&claim(key)))
-                .await
-                .unwrap()
-        }
-    };
+    let place = async |key: &str| try_place(&test.later, Some(key)).await.unwrap();
     for (key, day) in [
         ("yesterday", today - 1),
         ("before", today - 2),
@@ -69,12 +45,8 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     for _ in 0..2 {
         claim::sweep_claims(&test.store.own, &sweep).await.unwrap();
     }
-    let left: Vec<String> = test
-        .dump()
-        .await
-        .into_keys()
-        .filter(|key| key.starts_with("idempotency"))
-        .collect();
+    let mut left: Vec<_> = test.dump().await.into_keys().collect();
+    left.retain(|key| key.starts_with("idempotency"));
     assert_eq!(
         left,
         [today - 1, today].map(|day| format!("idempotency:{day}"))

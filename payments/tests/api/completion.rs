@@ -8,13 +8,12 @@ use payments::worker::RefundHandler;
 use proof::order_line;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
-use shared::redis::Command;
 use shared::store::condition::Condition;
 use shared::store::partition::Partitions;
-use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
+use shared::stream::delivery::{Delivered, Handler, Settlement};
 
-use crate::functions::{ENTRY, complete, place, refund, start, status};
-use crate::harness::{TestStore, only_partition};
+use crate::functions::{ENTRY, complete, start, status};
+use crate::harness::{TestStore, only_partition, place, refund};
 
 #[tokio::test]
 async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
@@ -95,8 +94,7 @@ async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
             "a damaged order stops the others"
         );
     }
-    let line = Command::new("GET").key(format!("order:{damaged}"));
-    let line = test.operator.run(line).await.unwrap().text().unwrap();
+    let line = test.get(&format!("order:{damaged}")).await;
     assert!(!line.contains("paid"), "paid without an event");
     assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 4);
 }
@@ -126,15 +124,7 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
         };
         handler.handle(&delivered(refund)).await.unwrap().remove(0)
     };
-    let is_mismatch = |settlement: &Settlement| {
-        matches!(
-            settlement,
-            Settlement::Park(Parking {
-                reason: "order_mismatch",
-                ..
-            })
-        )
-    };
+    let is_mismatch = |settlement: Settlement| matches!(settlement, Settlement::Park(parking) if parking.reason == "order_mismatch");
     let right = refund(&order);
     let wrong = [
         RefundOrder {
@@ -157,7 +147,7 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
         }
         let before = test.dump().await;
         for wrong in &wrong {
-            assert!(is_mismatch(&settle(wrong.clone()).await), "{wrong:?}");
+            assert!(is_mismatch(settle(wrong.clone()).await), "{wrong:?}");
         }
         assert_eq!(test.dump().await, before);
         if paid {

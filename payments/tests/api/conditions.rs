@@ -9,15 +9,11 @@ const NOWHERE: &str = "/orders/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e/cancel";
 
 async fn place(service: &Service) -> String {
     let product = service.inventory.product("19.90", 42);
-    format!("/orders/{}", service.order(product, 2).await.order_id())
+    format!("/orders/{}", service.order(product, 2).await.created_id())
 }
 
 async fn cancel(service: &Service, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let request = service.request(Method::POST, path);
-    let request = headers.iter().fold(request, |request, &(name, value)| {
-        request.header(name, value)
-    });
-    Answer::to(request).await
+    service.ask(Method::POST, path, headers).await
 }
 
 fn assert_order(answer: &Answer, status: &str, version: u64) -> Value {
@@ -110,8 +106,8 @@ async fn a_repeated_request_is_answered_like_the_first_whatever_the_version_is_b
     assert_eq!(first.header("idempotent-replayed"), "");
     let again = cancel(&service, &path, &meant).await;
     assert_eq!(
-        (again.header("idempotent-replayed"), &again.text),
-        ("true", &first.text)
+        (again.header("idempotent-replayed"), &again.body),
+        ("true", &first.body)
     );
 }
 
@@ -135,15 +131,14 @@ async fn of_a_cancellation_and_a_payment_one_finds_the_version_it_means() {
 async fn a_reader_that_means_another_version_is_told_so() {
     let service = Service::start(&[]).await;
     let path = place(&service).await;
-    let read = async |tags: &str| {
-        Answer::to(service.request(Method::GET, &path).header("if-match", tags)).await
-    };
+    let read = async |tags: &str| service.get_with(&path, &[("if-match", tags)]).await;
     assert_order(&read("\"1\"").await, "pending", 1);
     read("\"2\"").await.problem(412, "precondition-failed");
     read("2").await.problem(400, "invalid-parameter");
     for derived in ["/timeline", "?wait=final&timeout=1"] {
-        let request = service.request(Method::GET, &format!("{path}{derived}"));
-        let answer = Answer::to(request.header("if-match", "\"99\"")).await;
+        let answer = service
+            .get_with(&format!("{path}{derived}"), &[("if-match", "\"99\"")])
+            .await;
         assert!(matches!(answer.status, 400 | 412), "{derived}: {answer:?}");
     }
 }

@@ -8,9 +8,9 @@ use shared::base::health::Progress;
 use shared::base::shutdown::Shutdown;
 use shared::contract::entry_id::EntryId;
 use shared::store::partition::Partitions;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::fake_inventory::{Behaviour, movements, response};
+use crate::fake_inventory::failure;
 use crate::harness::{LIMIT, TestStore, only_partition};
 use crate::live::start;
 use crate::waits::deliver;
@@ -48,22 +48,16 @@ async fn however_many_wait_for_one_entry_all_are_told_that_it_is_acknowledged() 
 async fn who_waited_in_vain_is_told_what_is_true_when_the_time_is_up() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
-    let id = service.order(product, 2).await.order_id();
+    let id = service.order(product, 2).await.created_id();
     assert_eq!(service.complete().await, 1);
     deliver(&service, true).await;
-    let name = product.to_string();
-    let down = Behaviour::Answer(response("500 No", "text/plain", ""));
-    service.inventory.set_movement(&name, &id, down);
+    service.inventory.set_movement(product, &id, failure());
     let path = format!("/orders/{id}?wait=final&timeout=1");
     let movement = format!("{product}/movements?order_id={id}");
     let mend = async {
         let asked = || async { !service.inventory.questions(&movement).is_empty() };
-        wait_until("inventory to be asked", LIMIT, asked)
-            .await
-            .unwrap();
-        service
-            .inventory
-            .set_movement(&name, &id, Behaviour::Answer(movements(Some(&id))));
+        eventually("inventory to be asked", asked).await;
+        service.inventory.set_taken(product, &id, true);
     };
     let began = tokio::time::Instant::now();
     let (answer, ()) = tokio::join!(service.get(&path), mend);

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use shared::contract::id::ProductId;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::harness::LIMIT;
-
-/// A stand-in that listens. When it is dropped, it refuses connections.
+/// A listening stand-in. Dropped, it refuses connections.
 pub(crate) struct FakeInventory {
     url: String,
     state: Arc<Mutex<State>>,
@@ -65,13 +63,34 @@ impl FakeInventory {
             .insert(id.to_string(), behaviour);
     }
 
-    /// Sets what happens with a request for the movement of an order.
-    pub(crate) fn set_movement(&self, product: &str, order: &str, behaviour: Behaviour) {
+    /// Offers this product at this price, a JSON value, and with this stock.
+    pub(crate) fn offer(&self, id: ProductId, price: &str, quantity: u64) {
+        self.set(id, Behaviour::Answer(product(id, price, quantity)));
+    }
+
+    /// Fails when somebody asks for this product.
+    pub(crate) fn fail(&self, id: ProductId) {
+        self.set(id, failure());
+    }
+
+    /// Says whether an order has taken its stock.
+    pub(crate) fn set_taken(&self, product: ProductId, order: &str, is_taken: bool) {
+        let movements = movements(is_taken.then_some(order));
+        self.set_movement(product, order, Behaviour::Answer(movements));
+    }
+
+    /// Says what happens when somebody asks what an order did to the stock.
+    pub(crate) fn set_movement(&self, product: ProductId, order: &str, behaviour: Behaviour) {
         let path = format!("{product}/movements?order_id={order}");
         lock(&self.state).behaviours.insert(path, behaviour);
     }
 
-    /// Sets what happens with a request for the record of an order.
+    /// Says that inventory has this on record of an order.
+    pub(crate) fn record(&self, order: &str, word: &str) {
+        self.set_outcome(order, Behaviour::Answer(outcome(order, word)));
+    }
+
+    /// Says what happens when somebody asks what inventory has on record of an order.
     pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
         lock(&self.state)
             .behaviours
@@ -85,17 +104,13 @@ impl FakeInventory {
 
     /// Waits until this product was requested this many times.
     pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
-        wait_until("the questions", LIMIT, || async {
-            self.questions(id).len() >= times
-        })
-        .await
-        .unwrap();
+        eventually("the questions", async || self.questions(id).len() >= times).await;
     }
 
     /// A new product with this price, as a JSON value, and this stock.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
-        self.set(id, Behaviour::Answer(product(id, price, quantity)));
+        self.offer(id, price, quantity);
         id
     }
 
@@ -118,8 +133,13 @@ pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
     response("200 OK", "application/json", &body)
 }
 
-/// The answer of inventory for an order: the movement, if the stock was taken.
-pub(crate) fn movements(taken: Option<&str>) -> String {
+/// An inventory that fails.
+pub(crate) fn failure() -> Behaviour {
+    Behaviour::Answer(response("500 No", "text/plain", ""))
+}
+
+/// What inventory says about an order whose stock it has taken, or not.
+fn movements(taken: Option<&str>) -> String {
     let movement = taken.map(|order| {
         format!(
             r#"{{"id":"1763632806410-0","kind":"sale","order_id":"{order}","delta":-2,"balance":40,"at":"2025-11-20T10:00:06.410Z"}}"#

@@ -23,16 +23,9 @@ const PAUSES: [Duration; 3] = [
 /// s.
 const FOUND_GONE: Duration = Duration::from_secs(30);
 
-async fn connect(service: &Service) -> TcpStream {
-    let url = service.system.payments_url();
-    TcpStream::connect(url.strip_prefix("http://").unwrap())
-        .await
-        .unwrap()
-}
-
-/// Sends this request. After a pause closes the sending side.
+/// Says this and, after a pause, that it is all.
 async fn say(service: &Service, request: &str, pause: Duration) -> TcpStream {
-    let mut stream = connect(service).await;
+    let mut stream = service.connect().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
@@ -82,16 +75,7 @@ async fn an_order_of_a_client_that_half_closes_is_placed_and_answered() {
             assert!(answer.starts_with("HTTP/1.1 201 "), "{pause:?}: {answer}");
         }
     }
-    let mut count = 0;
-    let mut path = "/orders?limit=100".to_owned();
-    loop {
-        let page = service.get(&path).await;
-        count += page.json().as_array().unwrap().len();
-        let Some((next, _)) = page.header("link").split_once(">; rel=\"next\"") else {
-            break;
-        };
-        path = next.rsplit('<').next().unwrap().to_owned();
-    }
+    let count = service.items("/orders?limit=100").await.len();
     assert_eq!(count, PAUSES.len() * TIMES, "an order for each answer");
 }
 
@@ -120,14 +104,14 @@ async fn the_places_of_clients_that_are_gone_come_back() {
         "/orders/stream".to_owned(),
         format!("/orders/{id}?wait=final&timeout=5"),
     ] {
-        let mut gone = connect(&service).await;
+        let mut gone = service.connect().await;
         gone.write_all(get(&path).as_bytes()).await.unwrap();
         if path.contains("stream") {
             hear(&mut gone, "retry: ").await;
         }
         drop(gone);
         let free = || async {
-            let mut stream = connect(&service).await;
+            let mut stream = service.connect().await;
             let request = get(&path.replace("timeout=5", "timeout=1"));
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut status = [0; "HTTP/1.1 200".len()];

@@ -3,19 +3,25 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use payments::domain::{Order, PlaceOrder, Quote};
 use payments::store::OrderStore;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder};
-use serde_json::Value;
-use shared::contract::id::ProductId;
-use shared::redis::Redis;
+use reqwest::Method;
+use shared::contract::event::{RefundOrder, RefundReason};
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::{RequestContext, RequestId, TraceParent};
+use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::store::claim::{Claim, Once};
 use shared::store::partition::{Partition, Partitions};
+use stack::client::Site;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
 use stack::system::System;
 
 use crate::fake_inventory::FakeInventory;
+
+pub(crate) use stack::client::Answer;
 
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -27,15 +33,7 @@ pub(crate) const LATER: Duration = Duration::from_hours(1);
 pub(crate) struct Service {
     pub(crate) system: System,
     pub(crate) inventory: FakeInventory,
-    client: Client,
-}
-
-/// An answer, read whole.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
+    site: Site,
 }
 
 /// A private store of payments: as the service sees it, and as its operator does.
@@ -45,6 +43,14 @@ pub(crate) struct TestStore {
     /// The same store; orders that it places are due [`LATER`].
     pub(crate) later: OrderStore,
     private: PrivateStore,
+}
+
+impl Deref for Service {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Deref for TestStore {
@@ -60,41 +66,19 @@ impl Service {
     /// test does.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         let inventory = FakeInventory::start().await;
-        let mut builder = System::builder()
+        let builder = System::builder()
             .without("inventory serve")
             .without("inventory consume")
             .without("payments consume")
             .env("INVENTORY_URL", inventory.url())
             .env("COMPLETION_DELAY", "0");
-        for (name, value) in env {
-            builder = builder.env(name, value);
-        }
+        let system = builder.envs(env).start().await.unwrap();
+        let site = Site::new(system.payments_url());
         Self {
-            system: builder.start().await.unwrap(),
+            system,
             inventory,
-            client: Client::builder().no_proxy().build().unwrap(),
+            site,
         }
-    }
-
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.system.payments_url());
-        self.client.request(method, url)
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::GET, path)).await
-    }
-
-    /// Sends `body` as JSON, whether it is or not.
-    pub(crate) async fn post(&self, path: &str, body: impl Into<String>) -> Answer {
-        Answer::to(self.json(path, body)).await
-    }
-
-    /// A request with `body` as JSON.
-    pub(crate) fn json(&self, path: &str, body: impl Into<String>) -> RequestBuilder {
-        self.request(Method::POST, path)
-            .header("content-type", "application/json")
-            .body(body.into())
     }
 
     pub(crate) async fn order(&self, product: ProductId, quantity: u32) -> Answer {
@@ -107,79 +91,47 @@ impl Service {
         product: ProductId,
         quantity: u32,
     ) -> Answer {
-        let request = self.json("/orders", order_body(product, quantity));
-        Answer::to(request.header("idempotency-key", key)).await
+        let key = [("idempotency-key", key)];
+        let body = order_body(product, quantity);
+        self.send(Method::POST, "/orders", &key, &body).await
+    }
+
+    pub(crate) async fn cancel(&self, id: &str) -> Answer {
+        self.post(&format!("/orders/{id}/cancel"), "").await
     }
 
     /// How many orders there are.
     pub(crate) async fn count_orders(&self) -> usize {
-        let list = self.get("/orders?limit=100").await;
-        list.json().as_array().unwrap().len()
+        self.get("/orders?limit=100").await.items().len()
+    }
+
+    /// The store of the service, as another process would use it.
+    pub(crate) fn store(&self) -> OrderStore {
+        OrderStore::new(self.redis(User::Payments), Partitions::NONE, Duration::ZERO)
     }
 
     /// Pays what is due, as the consumer process would.
     pub(crate) async fn complete(&self) -> usize {
-        let url = self.system.payments_redis().url(User::Payments);
-        let redis = Redis::worker(&url.parse().unwrap());
-        let store = OrderStore::new(redis, Partitions::NONE, Duration::ZERO);
-        store
-            .complete_due(only_partition())
-            .await
-            .unwrap()
-            .paid
-            .len()
-    }
-}
-
-impl Answer {
-    pub(crate) async fn to(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
-        Self {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.text().await.unwrap(),
-        }
+        let completion = self.store().complete_due(only_partition()).await;
+        completion.unwrap().paid.len()
     }
 
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    /// A client of the store of the service.
+    pub(crate) fn redis(&self, user: User) -> Redis {
+        Redis::worker(&self.system.payments_redis().url(user).parse().unwrap())
     }
 
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name);
-        value.map_or("", |value| value.to_str().unwrap())
+    /// Sends a command to the store as its operator.
+    pub(crate) async fn operate(&self, command: Command) -> Reply {
+        self.redis(User::Operator).run(command).await.unwrap()
     }
 
-    /// Asserts that an order was accepted, and answers its id.
-    pub(crate) fn order_id(&self) -> String {
-        assert_eq!(self.status, 201, "{self:?}");
-        self.json()["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Asserts that this is a problem of that kind with everything a problem has, and answers it.
-    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
-        assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        let problem = self.json();
-        assert_eq!(problem["type"], format!("/problems/{slug}"), "{self:?}");
-        assert_eq!(problem["status"], status, "{self:?}");
-        for field in ["title", "detail"] {
-            assert_ne!(problem[field].as_str().unwrap(), "", "{field}: {self:?}");
-        }
-        assert!(problem["instance"].as_str().unwrap().starts_with('/'));
-        assert_eq!(problem["request_id"], self.header("x-request-id"));
-        problem
-    }
-
-    /// The fields that a validation problem names, in alphabetical order.
-    pub(crate) fn invalid_fields(&self) -> Vec<String> {
-        let problem = self.problem(422, "validation-failed");
-        let errors = problem["errors"].as_array().unwrap().iter();
-        let mut pointers: Vec<String> = errors
-            .map(|error| error["pointer"].as_str().unwrap().to_owned())
-            .collect();
-        pointers.sort_unstable();
-        pointers
+    /// How often a command was called, by the service or by a function, since the store was started.
+    pub(crate) async fn calls(&self, command: &str) -> u64 {
+        let info = self.operate(Command::new("INFO").arg("commandstats")).await;
+        let (info, name) = (info.text().unwrap(), format!("cmdstat_{command}:calls="));
+        let line = info.lines().find_map(|line| line.strip_prefix(&name));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
     }
 }
 
@@ -195,6 +147,65 @@ impl TestStore {
             later,
             private,
         }
+    }
+
+    /// The time of the store, in milliseconds.
+    pub(crate) async fn now_ms(&self) -> u64 {
+        let now = self.store.own.now(only_partition()).await;
+        now.unwrap().as_millis()
+    }
+}
+
+/// Three pieces of a new product for 19.90 each.
+pub(crate) fn wanted() -> (PlaceOrder, Quote) {
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 3,
+    };
+    let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap());
+    (wanted, quote.unwrap())
+}
+
+/// Places an order of three pieces, under a key if there is one.
+pub(crate) async fn try_place(
+    store: &OrderStore,
+    key: Option<&str>,
+) -> Result<Once<Order>, RedisError> {
+    let (wanted, quote) = wanted();
+    let claim = key.map(|key| Claim::new(key.parse().unwrap(), &"POST /orders"));
+    let context = RequestContext::mint();
+    store
+        .place_order(wanted, quote, &context, claim.as_ref())
+        .await
+}
+
+/// Places an order of three pieces.
+pub(crate) async fn place(store: &OrderStore) -> Order {
+    match try_place(store, None).await.unwrap() {
+        Once::Now(order) => order,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What inventory emits when it rejects this order.
+pub(crate) fn refund(order: &Order) -> RefundOrder {
+    refund_of(order.id, order.wanted, RefundReason::InsufficientStock)
+}
+
+/// What inventory emits when it rejects an order for this reason.
+pub(crate) fn refund_of(
+    order_id: OrderId,
+    wanted: PlaceOrder,
+    reason: RefundReason,
+) -> RefundOrder {
+    RefundOrder {
+        order_id,
+        product_id: wanted.product_id,
+        quantity: wanted.quantity,
+        reason,
+        time: Timestamp::from_millis(0),
+        traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
+use reqwest::Method;
+
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service};
-use futures_util::future::join_all;
 
 /// Asserts that `again` repeats the answer `first`.
 fn assert_replayed(first: &Answer, again: &Answer) {
-    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!((again.status, &again.body), (201, &first.body));
     assert_eq!(again.header("idempotent-replayed"), "true");
     assert_eq!(again.header("location"), first.header("location"));
 }
@@ -22,14 +24,14 @@ async fn a_repeated_request_is_answered_like_the_first() {
     let service = start().await;
     let id = service.inventory.product("19.90", 1);
     let first = service.order_with_key("k1", id, 2).await;
-    first.order_id();
+    first.created_id();
     assert_eq!(first.header("idempotent-replayed"), "");
     assert_replayed(&first, &service.order_with_key("k1", id, 2).await);
 
     let other_key = service.order_with_key("k2", id, 2).await;
-    assert_ne!(other_key.order_id(), first.order_id());
+    assert_ne!(other_key.created_id(), first.created_id());
     let without = service.order(id, 2).await;
-    assert_ne!(without.order_id(), first.order_id());
+    assert_ne!(without.created_id(), first.created_id());
     assert_eq!(service.count_orders().await, 3);
 }
 
@@ -37,7 +39,7 @@ async fn a_repeated_request_is_answered_like_the_first() {
 async fn a_key_is_demanded_where_the_setting_says_so() {
     let service = Service::start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
     let id = service.inventory.product("19.90", 1);
-    let order = service.order_with_key("k", id, 1).await.order_id();
+    let order = service.order_with_key("k", id, 1).await.created_id();
     let cancel = format!("/orders/{order}/cancel");
     for path in ["/orders", "/orders/quote", &cancel] {
         let problem = service
@@ -51,8 +53,8 @@ async fn a_key_is_demanded_where_the_setting_says_so() {
         service.get(&format!("/orders/{order}")).await.json()["status"],
         "pending"
     );
-    let cancelled = service.json(&cancel, "").header("idempotency-key", "c");
-    assert_eq!(Answer::to(cancelled).await.status, 200);
+    let key = [("idempotency-key", "c")];
+    service.ask(Method::POST, &cancel, &key).await.expect(200);
     service
         .post("/orders/stream", "{}")
         .await
@@ -68,8 +70,7 @@ async fn a_repeated_request_is_answered_the_same_whatever_became_of_the_order() 
     assert_replayed(&paid, &service.order_with_key("paid", id, 1).await);
 
     let cancelled = service.order_with_key("cancelled", id, 1).await;
-    let path = format!("/orders/{}/cancel", cancelled.order_id());
-    assert_eq!(service.post(&path, "").await.status, 200);
+    service.cancel(&cancelled.created_id()).await.expect(200);
     assert_replayed(
         &cancelled,
         &service.order_with_key("cancelled", id, 1).await,
@@ -109,10 +110,8 @@ async fn a_repeated_request_is_answered_the_same_when_the_stock_is_gone_by_now()
     let service = Service::start(&settings).await;
     let id = service.inventory.product("19.90", 1);
     let first = service.order_with_key("k", id, 1).await;
-    first.order_id();
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "19.90", 0)));
+    first.created_id();
+    service.inventory.offer(id, "19.90", 0);
     service
         .order(id, 1)
         .await
@@ -127,16 +126,12 @@ async fn a_key_used_for_another_request_is_refused() {
         service.inventory.product("1", 1),
         service.inventory.product("1", 1),
     );
-    service.order_with_key("k", id, 1).await.order_id();
-    service
-        .order_with_key("k", id, 2)
-        .await
-        .problem(422, "idempotency-key-reused");
-    service
-        .order_with_key("k", other, 1)
-        .await
-        .problem(422, "idempotency-key-reused");
-    // The refusal does not need inventory.
+    service.order_with_key("k", id, 1).await.created_id();
+    for (product, quantity) in [(id, 2), (other, 1)] {
+        let answer = service.order_with_key("k", product, quantity).await;
+        answer.problem(422, "idempotency-key-reused");
+    }
+    // Also while the product cannot be asked for.
     service.inventory.set(other, Behaviour::HangUp);
     service
         .order_with_key("k", other, 1)
@@ -154,11 +149,9 @@ async fn a_key_whose_request_failed_can_be_used_again() {
         .order_with_key("k", id, 1)
         .await
         .problem(503, "inventory-unavailable");
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "1", 1)));
+    service.inventory.offer(id, "1", 1);
     let placed = service.order_with_key("k", id, 1).await;
-    placed.order_id();
+    placed.created_id();
     assert_eq!(placed.header("idempotent-replayed"), "");
 }
 
@@ -168,7 +161,7 @@ async fn fifty_simultaneous_requests_with_one_key_make_one_order() {
         let service = Service::start(&[("PRODUCT_CACHE_TTL", ttl)]).await;
         let id = service.inventory.product("19.90", 1);
         let answers = join_all((0..50).map(|_| service.order_with_key("k", id, 1))).await;
-        let texts: BTreeSet<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
+        let texts: BTreeSet<&str> = answers.iter().map(|answer| answer.body.as_str()).collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
         assert!(answers.iter().all(|answer| answer.status == 201));
         let replayed = |answer: &&Answer| answer.header("idempotent-replayed") == "true";
@@ -183,25 +176,23 @@ async fn quoted_and_bare_keys_are_the_same_and_malformed_ones_are_refused() {
     let service = start().await;
     let id = service.inventory.product("1", 1);
     let bare = service.order_with_key("8e03978e-40d5", id, 1).await;
-    bare.order_id();
+    bare.created_id();
     assert_replayed(
         &bare,
         &service.order_with_key("\"8e03978e-40d5\"", id, 1).await,
     );
     let longest = "x".repeat(255);
-    service.order_with_key(&longest, id, 1).await.order_id();
+    service.order_with_key(&longest, id, 1).await.created_id();
 
     let too_long = "x".repeat(256);
     for key in ["", "\"\"", "a b", "a\tb", "ключ", "é", &too_long] {
-        let answer = service.order_with_key(key, id, 1).await;
-        assert_eq!(answer.status, 400, "{key:?}: {answer:?}");
+        let answer = service.order_with_key(key, id, 1).await.expect(400);
         answer.problem(400, "invalid-parameter");
     }
-    let twice = service.json("/orders", format!(r#"{{"id":"{id}","quantity":1}}"#));
-    let twice = twice
-        .header("idempotency-key", "a")
-        .header("idempotency-key", "b");
-    Answer::to(twice).await.problem(400, "invalid-parameter");
+    let twice = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    let body = format!(r#"{{"id":"{id}","quantity":1}}"#);
+    let twice = service.send(Method::POST, "/orders", &twice, &body).await;
+    twice.problem(400, "invalid-parameter");
     assert_eq!(service.count_orders().await, 2);
 }
 
@@ -231,9 +222,11 @@ async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone()
         service.order(product, 1).await,
         service.order(product, 1).await,
     );
-    let cancel = |order: &Answer| {
-        let path = format!("/orders/{}/cancel", order.order_id());
-        Answer::to(service.json(&path, "").header("idempotency-key", "c"))
+    let cancel = async |order: &Answer| {
+        let path = format!("/orders/{}/cancel", order.created_id());
+        service
+            .ask(Method::POST, &path, &[("idempotency-key", "c")])
+            .await
     };
     let cancelled = cancel(&first).await;
     assert_eq!(
@@ -241,9 +234,11 @@ async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone()
         (200, "")
     );
     let again = cancel(&first).await;
-    assert_eq!((again.status, &again.text), (200, &cancelled.text));
+    assert_eq!((again.status, &again.body), (200, &cancelled.body));
     assert_eq!(again.header("idempotent-replayed"), "true");
     cancel(&second).await.problem(422, "idempotency-key-reused");
-    let order = service.get(&format!("/orders/{}", second.order_id())).await;
+    let order = service
+        .get(&format!("/orders/{}", second.created_id()))
+        .await;
     assert_eq!(order.json()["status"], "pending");
 }

@@ -3,16 +3,16 @@
 use reqwest::Method;
 use stack::events::Events;
 
-use crate::harness::Answer;
-use crate::live::{next, open, place, start};
+use crate::live::{next, open, place, resume, start};
 
 #[tokio::test]
 async fn what_is_no_id_of_an_event_is_refused() {
     let service = start().await;
     let expected = "must be the id of an event of this stream";
     for rubbish in ["x", "1", "1-", "-1-0", "1-0.x"] {
-        let request = service.request(Method::GET, "/orders/stream");
-        let answer = Answer::to(request.header("last-event-id", rubbish)).await;
+        let answer = service
+            .get_with("/orders/stream", &[("last-event-id", rubbish)])
+            .await;
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], format!("Last-Event-ID: {expected}"));
         let answer = service
@@ -21,10 +21,8 @@ async fn what_is_no_id_of_an_event_is_refused() {
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], format!("lastEventId: {expected}"));
     }
-    let twice = service
-        .request(Method::GET, "/orders/stream")
-        .header("last-event-id", "1-0");
-    let twice = Answer::to(twice.header("last-event-id", "2-0")).await;
+    let twice = [("last-event-id", "1-0"), ("last-event-id", "2-0")];
+    let twice = service.get_with("/orders/stream", &twice).await;
     assert_eq!(
         twice.problem(400, "invalid-parameter")["detail"],
         "Last-Event-ID: must be given once"
@@ -42,11 +40,10 @@ async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
     ];
     let seen = [next(&mut events).await.id, next(&mut events).await.id];
     let follow = async |query: &str, header: Option<&str>| {
-        let request = service.request(Method::GET, &format!("/orders/stream{query}"));
-        let headers = header.map(|id| ("last-event-id", id));
-        let request = headers
-            .into_iter()
-            .fold(request, |to, (name, id)| to.header(name, id));
+        let mut request = service.request(Method::GET, &format!("/orders/stream{query}"));
+        if let Some(id) = header {
+            request = request.header("last-event-id", id);
+        }
         let mut events = Events::open(request).await.unwrap();
         next(&mut events).await
     };
@@ -83,10 +80,7 @@ async fn an_event_from_far_ahead_or_long_ago_keeps_nobody_from_what_is_new() {
         "18446744073709551615-18446744073709551615",
         "0-1",
     ] {
-        let request = service
-            .request(Method::GET, "/orders/stream")
-            .header("last-event-id", far);
-        let mut events = Events::open(request).await.unwrap();
+        let mut events = resume(&service, far).await;
         let new = place(&service).await;
         while !next(&mut events).await.data.contains(&new) {}
     }

@@ -8,16 +8,15 @@ use payments::domain::{OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use shared::contract::event::{RefundOrder, RefundReason};
+use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
-use shared::contract::time::Timestamp;
-use shared::contract::trace::{RequestContext, RequestId, TraceParent};
+use shared::contract::trace::RequestContext;
 use shared::store::claim::{Claim, Once};
 use shared::store::condition::Condition;
 use shared::store::partition::Partitions;
 use tokio::runtime::Runtime;
 
-use crate::harness::TestStore;
+use crate::harness::{TestStore, refund_of};
 use crate::model::{Known, Model};
 
 mod checks;
@@ -124,7 +123,7 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
             };
             let refund = |id: &OrderId| {
                 let known = model.orders.get(id);
-                refund(*id, known.map_or(nothing, |known| known.wanted), *reason)
+                refund_of(*id, known.map_or(nothing, |known| known.wanted), *reason)
             };
             let refunds: Vec<_> = ids.iter().map(refund).collect();
             let entries = vec!["1-0"; refunds.len()];
@@ -175,17 +174,5 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
             model.orders.insert(order.id, known);
             key.map(|key| model.keys.insert(key, order.id));
         }
-    }
-}
-
-fn refund(order_id: OrderId, wanted: PlaceOrder, reason: RefundReason) -> RefundOrder {
-    RefundOrder {
-        order_id,
-        product_id: wanted.product_id,
-        quantity: wanted.quantity,
-        reason,
-        time: Timestamp::from_millis(0),
-        traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
     }
 }

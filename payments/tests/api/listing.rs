@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::ops::Range;
 
 use futures_util::future::join_all;
-use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
+use payments::domain::{Found, OrderFilter};
 use payments::store::{OrderStore, Position};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -12,12 +12,11 @@ use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 use stack::credentials::User;
 use tokio::runtime::Runtime;
 
-use crate::harness::{LATER, TestStore};
+use crate::harness::{self, LATER, TestStore};
 
 const CASES: u32 = 40;
 /// The milliseconds in which the orders of a case are placed.
@@ -81,10 +80,7 @@ async fn write(test: &TestStore, calls: &[(u64, Vec<OrderId>)]) {
                 } = RequestContext::mint();
                 let (product, at) = (ProductId::EXAMPLE, format!("{ms} {ms}"));
                 let line = format!("1 1.00 0.20 1.20 {product} {traceparent} {request_id} {at}");
-                let set = Command::new("SET")
-                    .key(partition.key_of("order", id))
-                    .arg(line);
-                test.operator.run(set).await.unwrap();
+                test.set(&partition.key_of("order", id), &line).await;
                 together.push(id.to_string());
             }
             if !together.is_empty() {
@@ -99,7 +95,7 @@ async fn add_member(test: &TestStore, index: &str, ms: u64, member: String) {
         .key(index)
         .arg(ms.to_string())
         .arg(member);
-    test.operator.run(add).await.unwrap();
+    test.ask(add).await;
 }
 
 fn newest_first(calls: &[(u64, Vec<OrderId>)]) -> Vec<Place> {
@@ -175,39 +171,22 @@ async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_sto
             );
         }
         for (ms, _) in placed.iter().step_by(25) {
-            let later: Vec<_> = placed
-                .iter()
-                .filter(|order| order.0 > *ms)
-                .copied()
-                .collect();
+            let mut later = placed.clone();
+            later.retain(|order| order.0 > *ms);
             assert_eq!(
                 walk(&test.store, &between(Some(*ms), None), 10).await,
                 later
             );
-            let earlier: Vec<_> = placed
-                .iter()
-                .filter(|order| order.0 < *ms)
-                .copied()
-                .collect();
+            let mut earlier = placed.clone();
+            earlier.retain(|order| order.0 < *ms);
             assert_eq!(walk(&other, &between(None, Some(*ms)), 10).await, earlier);
         }
     }
 }
 
 async fn place(store: &OrderStore) -> Place {
-    let wanted = PlaceOrder {
-        product_id: ProductId::EXAMPLE,
-        quantity: 1,
-    };
-    let quote = Quote::of("1.00".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
-    match store
-        .place_order(wanted, quote, &RequestContext::mint(), None)
-        .await
-        .unwrap()
-    {
-        Once::Now(order) => (order.created_at.as_millis(), order.id),
-        other => panic!("{other:?}"),
-    }
+    let order = harness::place(store).await;
+    (order.created_at.as_millis(), order.id)
 }
 
 /// A comparison includes the orders of its first millisecond, and reports each order that is
@@ -249,7 +228,7 @@ async fn a_page_is_read_in_two_steps_at_most() {
         let page = test.store.list_records(None, None, 20).await.unwrap();
         assert_eq!((page.items.len(), page.next.is_some()), (20, true));
         let stats = Command::new("INFO").arg("commandstats");
-        let stats = test.operator.run(stats).await.unwrap().text().unwrap();
+        let stats = test.ask(stats).await.text().unwrap();
         let calls = if each == 1 { 2 } else { 1 };
         assert!(
             stats.contains(&format!("cmdstat_zrange:calls={calls},")),

@@ -1,22 +1,15 @@
 //! Live streams of orders.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
-use payments::store::OrderStore;
 use proof::order_line;
 use reqwest::Method;
 use serde_json::Value;
-use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::OrderId;
-use shared::contract::time::Timestamp;
-use shared::contract::trace::{RequestId, TraceParent};
-use shared::redis::{Command, Redis};
-use shared::store::partition::Partitions;
+use shared::redis::Command;
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
 
-use crate::harness::{LIMIT, Service};
+use crate::harness::{self, LIMIT, Service};
 
 const CANCELLED: [&str; 2] = ["order.created", "order.cancelled"];
 
@@ -30,7 +23,7 @@ pub(crate) async fn open(service: &Service) -> Events {
         .unwrap()
 }
 
-async fn resume(service: &Service, last_id: &str) -> Events {
+pub(crate) async fn resume(service: &Service, last_id: &str) -> Events {
     let request = service.request(Method::GET, "/orders/stream");
     Events::open(request.header("last-event-id", last_id))
         .await
@@ -47,41 +40,18 @@ pub(crate) async fn next(events: &mut Events) -> ServerEvent {
 
 pub(crate) async fn place(service: &Service) -> String {
     let product = service.inventory.product("19.90", 42);
-    service.order(product, 2).await.order_id()
+    service.order(product, 2).await.created_id()
 }
 
 pub(crate) async fn cancel(service: &Service, id: &str) {
-    assert_eq!(
-        service
-            .post(&format!("/orders/{id}/cancel"), "")
-            .await
-            .status,
-        200
-    );
-}
-
-/// A client of the service's store, like that of another process.
-pub(crate) fn redis(service: &Service, user: User) -> Redis {
-    Redis::worker(&service.system.payments_redis().url(user).parse().unwrap())
+    service.cancel(id).await.expect(200);
 }
 
 pub(crate) async fn refund(service: &Service, id: &str) {
     let order_id: OrderId = id.parse().unwrap();
-    let store = OrderStore::new(
-        redis(service, User::Payments),
-        Partitions::NONE,
-        Duration::ZERO,
-    );
+    let store = service.store();
     let order = store.find_order(order_id).await.unwrap().unwrap();
-    let refund = RefundOrder {
-        order_id,
-        product_id: order.wanted.product_id,
-        quantity: order.wanted.quantity,
-        reason: RefundReason::InsufficientStock,
-        time: Timestamp::from_millis(0),
-        traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
-    };
+    let refund = harness::refund(&order);
     store.refund_orders(&[refund], &["7-7"]).await.unwrap();
 }
 
@@ -110,7 +80,7 @@ async fn a_live_stream_shows_each_order_as_it_stood_after_each_change() {
         assert_eq!(order.get("refunded_at").is_some(), status == "refunded");
     }
     let last = service.get(&format!("/orders/{id}")).await;
-    assert!(last.text.contains("\"version\":3"), "{last:?}");
+    assert!(last.body.contains("\"version\":3"), "{last:?}");
 }
 
 #[tokio::test]
@@ -188,9 +158,8 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
     for _ in 0..3 {
         place(&service).await;
     }
-    let operator = redis(&service, User::Operator);
     let trim = Command::new("XTRIM").arg("changes").arg("MAXLEN").arg(1);
-    operator.run(trim).await.unwrap();
+    service.operate(trim).await;
     for lost in [seen.id.as_str(), "99999999999999-0"] {
         let mut events = resume(&service, lost).await;
         let reset = next(&mut events).await;
@@ -205,15 +174,12 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
 
 /// Adds changes of one order to the stream `changes`.
 async fn change(service: &Service, id: &str, count: usize) {
-    let operator = redis(service, User::Operator);
-    let add = || {
-        let add = Command::new("XADD")
-            .arg("changes")
-            .arg("*")
-            .args(["kind", "order.created"]);
-        operator.run(add.args(["ids", id]))
+    let operator = service.redis(User::Operator);
+    let add = |_| {
+        let add = Command::new("XADD").arg("changes").arg("*");
+        operator.run(add.args(["kind", "order.created", "ids", id]))
     };
-    for result in join_all((0..count).map(|_| add())).await {
+    for result in join_all((0..count).map(add)).await {
         result.unwrap();
     }
 }
@@ -230,7 +196,7 @@ async fn what_was_missed_comes_page_by_page_and_too_much_of_it_is_not_repeated()
     change(&service, "no-order", 150).await;
     let damaged = place(&service).await;
     let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
-    order_line::change(&redis(&service, User::Operator), &damaged, damage).await;
+    order_line::change(&service.redis(User::Operator), &damaged, damage).await;
     let last = place(&service).await;
     let mut events = resume(&service, &seen.id).await;
     for _ in 0..450 {
@@ -267,7 +233,7 @@ async fn a_damaged_order_does_not_stop_the_live_streams_of_others() {
         assert!(next(&mut events).await.data.contains(id.as_str()));
     }
     let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
-    order_line::change(&redis(&service, User::Operator), &damaged, damage).await;
+    order_line::change(&service.redis(User::Operator), &damaged, damage).await;
     change(&service, &damaged, 1).await;
     cancel(&service, &other).await;
     let event = next(&mut events).await;

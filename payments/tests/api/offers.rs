@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use shared::contract::id::ProductId;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::time::Instant;
 
 use crate::fake_inventory::{Behaviour, not_found, product, response};
-use crate::harness::{Answer, LIMIT, Service};
+use crate::harness::{Answer, Service};
 
 /// The latest answer to a client while inventory fails.
 const PROMPT: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ async fn check(service: &Service, expected: (u16, &str), answers: Vec<(&str, Beh
             "{what}"
         );
         assert_eq!(service.count_orders().await, before, "{what}");
-        service.order(good, 1).await.order_id();
+        service.order(good, 1).await.created_id();
     }
 }
 
@@ -75,7 +75,7 @@ async fn an_unknown_product_is_not_found_and_nothing_is_ordered() {
         answer.problem(404, "product-not-found");
     }
     let id = service.inventory.product("1", 1);
-    service.order(id, 1).await.order_id();
+    service.order(id, 1).await.created_id();
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_product_with_a_broken_price_or_quantity_is_nonsense() {
         })
         .await;
         answer.problem(502, "bad-upstream");
-        service.order(good, 1).await.order_id();
+        service.order(good, 1).await.created_id();
     }
     assert_eq!(
         service.count_orders().await,
@@ -172,7 +172,7 @@ async fn a_refusal_of_inventory_is_no_failure_of_it() {
         }
     }
     let good = service.inventory.product("1", 1);
-    service.order(good, 1).await.order_id();
+    service.order(good, 1).await.created_id();
 }
 
 #[tokio::test]
@@ -235,7 +235,7 @@ async fn an_inventory_that_is_down_is_unavailable() {
 async fn a_closed_connection_is_tried_once_more() {
     let service = start().await;
     let (id, answer) = told(&service, |id| Behaviour::HangUpOnce(product(id, "1", 1))).await;
-    answer.order_id();
+    answer.created_id();
     assert_eq!(service.inventory.questions(id).len(), 2);
     let (id, answer) = told(&service, |_| Behaviour::HangUp).await;
     answer.problem(503, "inventory-unavailable");
@@ -250,9 +250,7 @@ async fn a_closed_connection_is_tried_once_more() {
 async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
     let service = start().await;
     let id = ProductId::mint();
-    service
-        .inventory
-        .set(id, Behaviour::Answer(response("500 No", "text/plain", "")));
+    service.inventory.fail(id);
     for _ in 0..MAX_FAILURES {
         service
             .order(id, 1)
@@ -274,14 +272,11 @@ async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
         "inventory was not asked"
     );
 
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "1", 1)));
-    wait_until("an order", LIMIT, || async {
+    service.inventory.offer(id, "1", 1);
+    eventually("an order", async || {
         service.order(id, 1).await.status == 201
     })
-    .await
-    .unwrap();
-    service.order(id, 1).await.order_id();
+    .await;
+    service.order(id, 1).await.created_id();
     assert_eq!(service.count_orders().await, 2);
 }

@@ -25,7 +25,7 @@ async fn an_order_is_accepted_pending_and_priced_to_the_cent() {
     ] {
         let product = service.inventory.product(price, 0);
         let placed = service.order(product, quantity).await;
-        let id = placed.order_id();
+        let id = placed.created_id();
         assert_eq!(placed.header("location"), format!("/orders/{id}"));
         assert_eq!(placed.header("idempotent-replayed"), "");
         let order = placed.json();
@@ -34,10 +34,10 @@ async fn an_order_is_accepted_pending_and_priced_to_the_cent() {
         assert_eq!(order["quantity"], quantity);
         for amount in [("price", unit), ("fee", fee), ("total", total)] {
             let shown = format!("\"{}\":{},", amount.0, amount.1);
-            assert!(placed.text.contains(&shown), "{shown} {}", placed.text);
+            assert!(placed.body.contains(&shown), "{shown} {}", placed.body);
         }
         let found = service.get(placed.header("location")).await;
-        assert_eq!((found.status, &found.text), (200, &placed.text));
+        assert_eq!((found.status, &found.body), (200, &placed.body));
     }
 }
 
@@ -47,7 +47,7 @@ async fn the_product_may_be_called_id_and_the_quantity_be_a_text() {
     let product = service.inventory.product("1", 1);
     let body = format!(r#"{{"id":"{product}","quantity":"2"}}"#);
     let placed = service.post("/orders", body).await;
-    placed.order_id();
+    placed.created_id();
     assert_eq!(placed.json()["product_id"], product.to_string());
     let both = format!(r#"{{"id":"{product}","product_id":"{product}","quantity":2}}"#);
     let answer = service.post("/orders", both).await;
@@ -92,7 +92,7 @@ async fn every_invalid_field_is_reported_before_anybody_is_asked() {
             vec!["#/price"],
         ),
     ] {
-        let answer = service.post("/orders", body.as_str()).await;
+        let answer = service.post("/orders", body.clone()).await;
         assert_eq!(answer.invalid_fields(), fields, "{body}");
     }
     assert!(service.inventory.questions(product).is_empty());
@@ -122,11 +122,11 @@ async fn an_order_beyond_the_range_of_money_is_refused() {
 async fn more_than_the_stock_is_accepted_unless_it_is_checked_early() {
     let trusting = Service::start(&[]).await;
     let product = trusting.inventory.product("1", 2);
-    trusting.order(product, 3).await.order_id();
+    trusting.order(product, 3).await.created_id();
 
     let checking = Service::start(&[("EARLY_STOCK_CHECK", "true")]).await;
     let product = checking.inventory.product("1", 2);
-    checking.order(product, 2).await.order_id();
+    checking.order(product, 2).await.created_id();
     let refused = checking.order(product, 3).await;
     refused.problem(409, "insufficient-stock");
     assert_eq!(checking.count_orders().await, 1);
@@ -136,8 +136,8 @@ async fn more_than_the_stock_is_accepted_unless_it_is_checked_early() {
 async fn an_order_is_cancelled_in_time_or_not_at_all() {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("1", 1);
-    let cancelled = service.order(product, 1).await.order_id();
-    let paid = service.order(product, 1).await.order_id();
+    let cancelled = service.order(product, 1).await.created_id();
+    let paid = service.order(product, 1).await.created_id();
     let cancel = |id: String| {
         let path = format!("/orders/{id}/cancel");
         let service = &service;
@@ -151,7 +151,7 @@ async fn an_order_is_cancelled_in_time_or_not_at_all() {
     assert!(first.json()["cancelled_at"].is_string());
     assert_eq!(service.complete().await, 1);
     let again = cancel(cancelled).await;
-    assert_eq!((again.status, again.text), (200, first.text));
+    assert_eq!((again.status, again.body), (200, first.body));
 
     cancel(paid.clone())
         .await
@@ -191,7 +191,7 @@ async fn what_does_not_exist_is_told_so() {
         (Method::POST, "/orders/x", "GET, HEAD"),
         (Method::GET, "/orders/x/cancel", "POST"),
     ] {
-        let answer = Answer::to(service.request(method, path)).await;
+        let answer = service.ask(method, path, &[]).await;
         answer.problem(405, "method-not-allowed");
         assert_eq!(answer.header("allow"), allow, "{path}");
     }

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::harness::{Answer, Service};
+use crate::harness::Service;
 
 const ID: &str = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
 
@@ -68,7 +68,7 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("1", 1);
     let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
-    let order = service.order(product, 1).await.order_id();
+    let order = service.order(product, 1).await.created_id();
     let (get, post) = (Method::GET, Method::POST);
     let all = "limit, cursor, status, product_id, created_after, created_before";
     let takes = "there is no such parameter; this operation takes";
@@ -108,11 +108,8 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
             format!("reason: {takes} none"),
         ),
     ] {
-        let request = service.request(method.clone(), path);
-        let request = request
-            .header("content-type", "application/json")
-            .body(body.clone());
-        let problem = Answer::to(request).await.problem(400, "invalid-parameter");
+        let answer = service.send(method.clone(), path, &[], &body).await;
+        let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], detail, "{path}");
     }
     let orders = service.get("/orders").await.json();
@@ -124,10 +121,10 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
 async fn a_key_that_cannot_be_read_is_explained() {
     let service = Service::start(&[]).await;
     for path in ["/orders", "/orders/quote", &format!("/orders/{ID}/cancel")] {
-        let request = service
-            .request(Method::POST, path)
-            .header("idempotency-key", "a b");
-        let problem = Answer::to(request).await.problem(400, "invalid-parameter");
+        let answer = service
+            .ask(Method::POST, path, &[("idempotency-key", "a b")])
+            .await;
+        let problem = answer.problem(400, "invalid-parameter");
         let detail = "Idempotency-Key: must have between 1 and 255 visible ASCII characters";
         assert_eq!(problem["detail"], detail, "{path}");
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::redis::{Command, Redis};
-use stack::credentials::User;
-use stack::wait::wait_until;
+use shared::redis::Command;
+use stack::wait::{eventually, wait_until};
 
 use crate::fake_inventory::{Behaviour, product};
-use crate::harness::{Answer, LIMIT, Service};
+use crate::harness::Service;
 
 #[tokio::test]
 async fn simultaneous_orders_for_one_product_share_one_question() {
@@ -25,17 +25,15 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
         service.inventory.release();
     });
     for answer in answers {
-        answer.order_id();
+        answer.created_id();
     }
     assert_eq!(service.inventory.questions(id).len(), 1);
     assert_eq!(service.count_orders().await, 30);
 
-    // The price is remembered for `PRODUCT_CACHE_TTL`.
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "2", 1)));
+    // The price is the remembered one, as long as it may be.
+    service.inventory.offer(id, "2", 1);
     let answer = service.order(id, 1).await;
-    assert!(answer.text.contains("\"price\":1.00,"), "{}", answer.text);
+    assert!(answer.body.contains("\"price\":1.00,"), "{}", answer.body);
     assert_eq!(service.inventory.questions(id).len(), 1);
 }
 
@@ -51,26 +49,22 @@ async fn without_a_memory_for_prices_each_order_asks() {
         service.inventory.release();
     });
     for answer in answers {
-        answer.order_id();
+        answer.created_id();
     }
     assert_eq!(service.inventory.questions(id).len(), 10);
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "2", 1)));
+    service.inventory.offer(id, "2", 1);
     let answer = service.order(id, 1).await;
-    assert!(answer.text.contains("\"price\":2.00,"), "{}", answer.text);
+    assert!(answer.body.contains("\"price\":2.00,"), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn a_price_is_forgotten_when_its_time_is_over() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "1s")]).await;
     let id = service.inventory.product("1", 1);
-    service.order(id, 1).await.order_id();
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "2", 1)));
+    service.order(id, 1).await.created_id();
+    service.inventory.offer(id, "2", 1);
     wait_until("the new price", Duration::from_secs(5), || async {
-        service.order(id, 1).await.text.contains("\"price\":2.00,")
+        service.order(id, 1).await.body.contains("\"price\":2.00,")
     })
     .await
     .unwrap();
@@ -86,10 +80,8 @@ async fn a_failure_is_not_remembered() {
         .order(id, 1)
         .await
         .problem(503, "inventory-unavailable");
-    service
-        .inventory
-        .set(id, Behaviour::Answer(product(id, "1", 1)));
-    service.order(id, 1).await.order_id();
+    service.inventory.offer(id, "1", 1);
+    service.order(id, 1).await.created_id();
 }
 
 #[tokio::test]
@@ -97,12 +89,10 @@ async fn request_id_and_trace_go_along_to_inventory_and_into_the_event() {
     let service = Service::start(&[]).await;
     let id = service.inventory.product("1", 1);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let request = service.json("/orders", format!(r#"{{"id":"{id}","quantity":1}}"#));
-    let request = request
-        .header("x-request-id", "tea-7")
-        .header("traceparent", trace);
-    let placed = Answer::to(request).await;
-    let order_id = placed.order_id();
+    let headers = [("x-request-id", "tea-7"), ("traceparent", trace)];
+    let body = format!(r#"{{"id":"{id}","quantity":1}}"#);
+    let placed = service.send(Method::POST, "/orders", &headers, &body).await;
+    let order_id = placed.created_id();
     let question = service.inventory.questions(id).remove(0);
     assert!(
         question.contains("\r\nx-request-id: tea-7\r\n"),
@@ -113,18 +103,10 @@ async fn request_id_and_trace_go_along_to_inventory_and_into_the_event() {
         "{question}"
     );
 
-    wait_until("its payment", LIMIT, || async {
-        service.complete().await == 1
-    })
-    .await
-    .unwrap();
-    let url = service.system.payments_redis().url(User::Operator);
-    let range = Command::new("XRANGE")
-        .key(OrderCompleted::STREAM)
-        .arg("-")
-        .arg("+");
-    let entries = Redis::worker(&url.parse().unwrap()).run(range).await;
-    let entry = entries.unwrap().entries().unwrap().remove(0);
+    eventually("its payment", async || service.complete().await == 1).await;
+    let range = Command::new("XRANGE").key(OrderCompleted::STREAM);
+    let entries = service.operate(range.arg("-").arg("+")).await.entries();
+    let entry = entries.unwrap().remove(0);
     let event = OrderCompleted::decode(&entry.fields.unwrap()).unwrap();
     assert_eq!(event.order_id.to_string(), order_id);
     assert_eq!(event.traceparent.as_str(), trace);

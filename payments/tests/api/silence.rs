@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use payments::store::PLACEMENT_BATCH;
 use shared::redis::{Code, Command, RedisError};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::functions::{start, try_place};
-use crate::harness::{LIMIT, TestStore};
+use crate::functions::start;
+use crate::harness::{TestStore, try_place};
 
 /// Orders that wait behind the first one: more than two calls can place.
 const BEHIND: usize = 2 * PLACEMENT_BATCH + 1;
@@ -39,9 +39,7 @@ async fn orders_that_wait_behind_a_call_without_an_answer_fail_with_it() {
     };
     let behind = join_all((0..BEHIND).map(|_| try_place(&test.store, None)));
     let cut = async {
-        wait_until("the first call", LIMIT, || has_call(&test))
-            .await
-            .unwrap();
+        eventually("the first call", || has_call(&test)).await;
         test.operate("CLIENT", "KILL USER payments").await;
     };
     let (first, behind, ()) = tokio::join!(first, behind, cut);
@@ -50,5 +48,5 @@ async fn orders_that_wait_behind_a_call_without_an_answer_fail_with_it() {
         assert!(is_unanswered(&placed), "{placed:?}");
     }
     let is_back = || async { try_place(&test.store, None).await.is_ok() };
-    wait_until("the store", LIMIT, is_back).await.unwrap();
+    eventually("the store", is_back).await;
 }

@@ -1,14 +1,14 @@
 //! The timeline: the life of an order, step by step.
 
+use reqwest::Method;
 use serde_json::Value;
 use shared::contract::id::OrderId;
 use shared::redis::Command;
-use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::fake_inventory::{Behaviour, movements, response};
-use crate::harness::{Answer, LIMIT, Service};
-use crate::live::{redis, refund, start};
+use crate::fake_inventory::failure;
+use crate::harness::Service;
+use crate::live::{refund, start};
 use crate::waits::deliver;
 
 #[tokio::test]
@@ -16,10 +16,11 @@ async fn the_life_of_an_order_is_told_step_by_step() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
     let body = format!(r#"{{"product_id":"{product}","quantity":2}}"#);
-    let request = service
-        .json("/orders", body)
-        .header("x-request-id", "req-7");
-    let id = Answer::to(request).await.order_id();
+    let named = [("x-request-id", "req-7")];
+    let id = service
+        .send(Method::POST, "/orders", &named, &body)
+        .await
+        .created_id();
     let path = format!("/orders/{id}/timeline");
     let told = service.get(&path).await.json();
     assert_eq!(
@@ -29,42 +30,29 @@ async fn the_life_of_an_order_is_told_step_by_step() {
     assert_eq!(kinds(&told), ["order.created"]);
 
     assert_eq!(service.complete().await, 1);
-    service.inventory.set_movement(
-        &product.to_string(),
-        &id,
-        Behaviour::Answer(movements(None)),
-    );
+    service.inventory.set_taken(product, &id, false);
     wait_delivery(&service, &path, "unknown").await;
     deliver(&service, false).await;
     let paid = wait_delivery(&service, &path, "pending").await;
     assert_eq!(paid["event"]["deliveries"], 1);
     assert_eq!(paid["event"]["id"], format!("{id}:completed"));
     let entry = paid["event"]["entry_id"].as_str().unwrap();
-    let find = Command::new("XRANGE")
-        .arg("order_completed")
-        .args([entry, entry]);
-    let found = redis(&service, User::Operator)
-        .run(find)
+    let find = Command::new("XRANGE").arg("order_completed");
+    let found = service
+        .operate(find.args([entry, entry]))
         .await
-        .unwrap()
         .entries()
         .unwrap();
     assert_eq!(found.len(), 1, "the entry that is named is there");
 
-    let taken = Behaviour::Answer(movements(Some(&id)));
-    service
-        .inventory
-        .set_movement(&product.to_string(), &id, taken);
+    service.inventory.set_taken(product, &id, true);
     let told = service.get(&path).await.json();
     assert_eq!(kinds(&told), ["order.created", "order.paid", "stock.taken"]);
     assert_eq!(told["steps"][2]["movement"]["delta"], -2);
     assert_eq!(told["degraded"], serde_json::json!([]));
 
     refund(&service, &id).await;
-    let down = Behaviour::Answer(response("500 No", "text/plain", ""));
-    service
-        .inventory
-        .set_movement(&product.to_string(), &id, down);
+    service.inventory.set_movement(product, &id, failure());
     let told = service.get(&path).await.json();
     assert_eq!(
         kinds(&told),
@@ -90,10 +78,9 @@ fn kinds(timeline: &Value) -> Vec<&str> {
 /// Waits until the event of the payment has this state of delivery, and answers that step.
 async fn wait_delivery(service: &Service, path: &str, delivery: &str) -> Value {
     let step = || async { service.get(path).await.json()["steps"][1].clone() };
-    wait_until(delivery, LIMIT, || async {
-        step().await["event"]["delivery"] == delivery
+    eventually(delivery, async || {
+        let step = step().await;
+        (step["event"]["delivery"] == delivery).then_some(step)
     })
     .await
-    .unwrap();
-    step().await
 }

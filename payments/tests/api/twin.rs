@@ -45,7 +45,7 @@ struct Payments {
 #[tokio::test]
 async fn every_function_does_what_its_twin_says() {
     let test = TestStore::start(Partitions::NONE).await;
-    play::<Payments>("payments", &test.operator, &test.store.own).await;
+    play::<Payments>("payments", &test, &test.store.own).await;
 }
 
 impl Twin for Payments {

@@ -7,15 +7,14 @@ use reqwest::Method;
 use shared::contract::id::OrderId;
 use shared::redis::Command;
 use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::fake_inventory::{Behaviour, movements};
-use crate::harness::{Answer, LIMIT, Service};
-use crate::live::{cancel, place, redis, refund, start};
+use crate::harness::Service;
+use crate::live::{cancel, place, refund, start};
 
 /// Reads every event like inventory. Acknowledges them if `acknowledge` is true.
 pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
-    let operator = redis(service, User::Operator);
+    let operator = service.redis(User::Operator);
     let group = ["order_completed", "inventory-group"];
     let create = Command::new("XGROUP")
         .arg("CREATE")
@@ -45,16 +44,8 @@ async fn a_long_poll_ends_with_the_order() {
         ("taken", "paid"),
     ] {
         let product = service.inventory.product("19.90", 42);
-        let id = service.order(product, 2).await.order_id();
-        let taken = if ending == "taken" {
-            Some(id.as_str())
-        } else {
-            None
-        };
-        let answer = Behaviour::Answer(movements(taken));
-        service
-            .inventory
-            .set_movement(&product.to_string(), &id, answer);
+        let id = service.order(product, 2).await.created_id();
+        service.inventory.set_taken(product, &id, ending == "taken");
         let path = format!("/orders/{id}?wait=final");
         let act = async {
             if ending == "cancelled" {
@@ -82,7 +73,7 @@ async fn a_long_poll_ends_with_the_order() {
 async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
-    let id = service.order(product, 2).await.order_id();
+    let id = service.order(product, 2).await.created_id();
     let path = format!("/orders/{id}?wait=final&timeout=1");
     assert_eq!(service.get(&path).await.json()["status"], "pending");
     assert_eq!(service.complete().await, 1);
@@ -123,15 +114,15 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     assert_eq!(service.complete().await, 1);
     deliver(&service, false).await;
     let path = format!("/orders/{id}?wait=final&timeout=1");
-    let before = calls(&service, "xinfo|groups").await;
+    let before = service.calls("xinfo|groups").await;
     let answers = futures_util::future::join_all((0..WAITS).map(|_| service.get(&path))).await;
     assert!(
         answers
             .iter()
             .all(|answer| answer.header("order-final") == "false")
     );
-    // While the polls wait, there is a look every 50 ms.
-    let made = calls(&service, "xinfo|groups").await - before;
+    // While they wait, there is a look each 50 ms.
+    let made = service.calls("xinfo|groups").await - before;
     assert!((1..WAITS as u64 / 2 + 15).contains(&made), "{made} looks");
 }
 
@@ -140,14 +131,10 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
 async fn an_order_that_inventory_has_forgotten_is_final() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
-    let id = service.order(product, 2).await.order_id();
+    let id = service.order(product, 2).await.created_id();
     assert_eq!(service.complete().await, 1);
     deliver(&service, true).await;
-    service.inventory.set_movement(
-        &product.to_string(),
-        &id,
-        Behaviour::Answer(movements(None)),
-    );
+    service.inventory.set_taken(product, &id, false);
     let path = format!("/orders/{id}");
     let waited = service.get(&format!("{path}?wait=final&timeout=1")).await;
     assert_eq!(
@@ -157,7 +144,7 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
     );
     // Changes the time of payment to the year 2020.
     let age = |line: &mut Vec<String>| line[order_line::PAID_AT] = "1577836800000".to_owned();
-    order_line::change(&redis(&service, User::Operator), &id, age).await;
+    order_line::change(&service.redis(User::Operator), &id, age).await;
     let waited = service.get(&format!("{path}?wait=final&timeout=30")).await;
     assert_eq!(waited.header("order-final"), "true");
     let told = service.get(&format!("{path}/timeline")).await.json();
@@ -169,11 +156,11 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
     let service = start().await;
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final");
-    let before = calls(&service, "get").await;
+    let before = service.calls("get").await;
     let outage = async {
         let store = service.system.payments_redis();
-        let looked = || async { calls(&service, "get").await > before };
-        wait_until("the poll to wait", LIMIT, looked).await.unwrap();
+        let looked = || async { service.calls("get").await > before };
+        eventually("the poll to wait", looked).await;
         store.kill();
         store.restart().await.unwrap();
         service.system.wait_ready().await.unwrap();
@@ -186,20 +173,6 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
         "{answer:?}"
     );
     assert_eq!(answer.json()["status"], "cancelled");
-}
-
-/// How often the service or a function has called a command.
-async fn calls(service: &Service, command: &str) -> u64 {
-    let info = Command::new("INFO").arg("commandstats");
-    let info = redis(service, User::Operator)
-        .run(info)
-        .await
-        .unwrap()
-        .text()
-        .unwrap();
-    let name = format!("cmdstat_{command}:calls=");
-    let line = info.lines().find_map(|line| line.strip_prefix(&name));
-    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]
@@ -219,11 +192,10 @@ async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
         answer
     }));
     let act = async {
-        wait_until("two to be refused", LIMIT, || async {
+        eventually("two to be refused", async || {
             refused.load(Ordering::Relaxed) == 2
         })
-        .await
-        .unwrap();
+        .await;
         assert_eq!(service.get(&format!("/orders/{id}")).await.status, 200);
         cancel(&service, &id).await;
     };
@@ -243,19 +215,19 @@ async fn a_quote_says_what_an_order_would_cost_and_stores_nothing() {
     let service = start().await;
     let product = service.inventory.product("0.03", 42);
     let body = |quantity: &str| format!(r#"{{"product_id":"{product}","quantity":{quantity}}}"#);
-    let quote = service.post("/orders/quote", body("3")).await;
-    assert_eq!(quote.status, 200, "{quote:?}");
+    let quote = service.post("/orders/quote", body("3")).await.expect(200);
     let expected = format!(
         r#"{{"product_id":"{product}","quantity":3,"price":0.03,"subtotal":0.09,"fee":0.02,"total":0.11}}"#
     );
-    assert_eq!(quote.text, expected);
+    assert_eq!(quote.body, expected);
     assert_eq!(service.count_orders().await, 0);
     let bad = service.post("/orders/quote", body("0")).await;
     assert_eq!(bad.invalid_fields(), ["#/quantity"]);
-    let request = service
-        .json("/orders/quote", body("1"))
-        .header("idempotency-key", "a b");
-    Answer::to(request).await.problem(400, "invalid-parameter");
+    let key = [("idempotency-key", "a b")];
+    let answer = service
+        .send(Method::POST, "/orders/quote", &key, &body("1"))
+        .await;
+    answer.problem(400, "invalid-parameter");
     let unknown = format!(r#"{{"product_id":"{}","quantity":3}}"#, OrderId::mint());
     service
         .post("/orders/quote", unknown)
@@ -268,21 +240,16 @@ async fn an_order_is_sent_again_only_when_it_has_changed() {
     let service = start().await;
     let id = place(&service).await;
     let path = format!("/orders/{id}");
-    let conditional = |tag: String| {
-        let request = service
-            .request(Method::GET, &path)
-            .header("if-none-match", tag);
-        Answer::to(request)
-    };
+    let conditional = async |tag: &str| service.get_with(&path, &[("if-none-match", tag)]).await;
     let first = service.get(&path).await;
     let tag = first.header("etag").to_owned();
     assert_eq!(tag, "\"1\"");
-    let same = conditional(tag.clone()).await;
+    let same = conditional(&tag).await;
     assert_eq!(
-        (same.status, same.text.as_str(), same.header("etag")),
+        (same.status, same.body.as_str(), same.header("etag")),
         (304, "", tag.as_str())
     );
     cancel(&service, &id).await;
-    let changed = conditional(tag).await;
+    let changed = conditional(&tag).await;
     assert_eq!((changed.status, changed.header("etag")), (200, "\"2\""));
 }

@@ -2,38 +2,15 @@
 
 use futures_util::future::join_all;
 use shared::redis::Command;
-use stack::credentials::User;
 
 use crate::harness::Service;
-use crate::live::{cancel, next, open, place, redis, start};
+use crate::live::{cancel, next, open, place, start};
 
 /// The number of connections to the store.
 async fn connections(service: &Service) -> usize {
-    let list = Command::new("CLIENT").arg("LIST");
-    let list = redis(service, User::Operator)
-        .run(list)
-        .await
-        .unwrap()
-        .text()
-        .unwrap();
-    list.lines()
-        .filter(|line| line.contains("user=payments"))
-        .count()
-}
-
-/// How often the service has read changes from the store.
-async fn reads(service: &Service) -> u64 {
-    let info = Command::new("INFO").arg("commandstats");
-    let info = redis(service, User::Operator)
-        .run(info)
-        .await
-        .unwrap()
-        .text()
-        .unwrap();
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("cmdstat_xread:calls="));
-    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    let list = service.operate(Command::new("CLIENT").arg("LIST")).await;
+    let ours = |line: &&str| line.contains("user=payments");
+    list.text().unwrap().lines().filter(ours).count()
 }
 
 #[tokio::test]
@@ -41,14 +18,14 @@ async fn while_nobody_watches_no_change_is_read() {
     let service = start().await;
     let id = place(&service).await;
     cancel(&service, &id).await;
-    assert_eq!(reads(&service).await, 0);
+    assert_eq!(service.calls("xread").await, 0);
     for _ in 0..3 {
         // Each client opens its stream while the feed rests, or is about to rest.
         let mut events = open(&service).await;
         let id = place(&service).await;
         assert!(next(&mut events).await.data.contains(&id));
     }
-    assert!(reads(&service).await > 0);
+    assert!(service.calls("xread").await > 0);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ impl SpoilRig<'_> {
             for field in fields.keys() {
                 self.reset().await;
                 let delete = Command::new("HDEL").key(key.as_str());
-                self.run(delete.arg(field.as_str())).await;
+                self.private.ask(delete.arg(field.as_str())).await;
                 let what = format!("{}: {key} has no {field}", invocation.function);
                 let _ = self.observe(invocation, &what, &mut tally).await;
             }
@@ -55,7 +55,7 @@ impl SpoilRig<'_> {
                 let (before, behind) = (&words[..place], &words[place + 1..]);
                 let line = [before, other.as_slice(), behind].concat().join(" ");
                 self.reset().await;
-                self.run(Command::new("SET").key(key).arg(line)).await;
+                self.private.set(key, &line).await;
                 let what = format!("{}: {other:?} for {word} in {key}", invocation.function);
                 let _ = self.observe(invocation, &what, &mut tally).await;
             }

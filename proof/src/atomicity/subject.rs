@@ -17,8 +17,6 @@ pub struct Subject {
     pub numbers: Vec<usize>,
     /// The positions of arguments that the function checks as numbers, and stores as they are.
     pub passed_on: Vec<usize>,
-    /// Whole numbers in hashes that the function reads: the key and the field.
-    pub counts: Vec<(String, &'static str)>,
     /// Whole numbers in lines that the function reads: the key and the position of the word.
     pub words: Vec<(String, usize)>,
     /// Longer numbers in hashes, to which Redis adds for the function: the key and the field.
@@ -32,6 +30,17 @@ pub struct Tally {
     pub cases: usize,
     /// The number of refused calls.
     pub refused: usize,
+}
+
+impl Subject {
+    /// A call that does all the rest if the stream `changes` is damaged.
+    pub fn of(invocation: Invocation) -> Self {
+        Self {
+            invocation,
+            optional: vec!["changes".to_owned()],
+            ..Self::default()
+        }
+    }
 }
 
 impl fmt::Display for Tally {

@@ -7,16 +7,17 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// What a client asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Op {
     /// Place an order.
+    #[default]
     Place,
     /// Cancel an order.
     Cancel,
@@ -45,7 +46,7 @@ pub(super) enum Outcome {
 }
 
 /// One call, from its first byte to its answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Call {
     /// What was asked for.
     pub(super) op: Op,
@@ -149,6 +150,11 @@ impl History {
         self.write(self.now(), kind, fields);
     }
 
+    /// Writes that a fault happens now.
+    pub(super) fn note_fault(&self, what: impl std::fmt::Display) {
+        self.note("fault", json!({"fault": what.to_string()}));
+    }
+
     /// All calls that ended so far, in the order of their ends.
     pub(super) fn calls(&self) -> Vec<Call> {
         self.lock().calls.clone()
@@ -168,7 +174,7 @@ impl History {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        stack::locked(&self.inner)
     }
 }
 

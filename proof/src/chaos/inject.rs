@@ -1,7 +1,7 @@
 //! Injects the faults of the plan into the system, and counts them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -115,12 +115,11 @@ impl Injector {
     }
 
     async fn inject(&self, what: &FaultKind) -> Result<()> {
-        let happens = json!({"fault": what.to_string()});
         match what {
             FaultKind::Kill(name) => {
                 let _turn = self.turn(name).await;
                 let process = self.running(name).await?;
-                self.history.note("fault", happens);
+                self.history.note_fault(what);
                 process.kill();
                 self.tally.count(Figure::ServiceKills);
                 self.running(name).await.map(drop)
@@ -129,7 +128,7 @@ impl Injector {
             FaultKind::Freeze(name, time) => {
                 let _turn = self.turn(name).await;
                 let process = self.running(name).await?;
-                self.history.note("fault", happens);
+                self.history.note_fault(what);
                 process.pause();
                 sleep(*time).await;
                 process.resume();
@@ -144,16 +143,16 @@ impl Injector {
                 release,
                 pause,
             } => {
-                self.history.note("fault", happens);
+                self.history.note_fault(what);
                 self.part(stop, release, *pause).await;
                 Ok(())
             }
             FaultKind::JumpClock(store, by) => {
-                self.history.note("fault", happens);
+                self.history.note_fault(what);
                 self.jump_clock(*store, *by)
             }
             FaultKind::LongJump(store, days) => {
-                self.history.note("fault", happens);
+                self.history.note_fault(what);
                 self.long_jump(*store, *days).await
             }
             FaultKind::DiskFull(store, time) => self.fill_disk(*store, *time).await,
@@ -172,8 +171,7 @@ impl Injector {
         let process = self.running(name).await?;
         // A process that has just started does not handle SIGTERM yet and would die of it.
         self.system.wait_process_ready(name).await.ok();
-        self.history
-            .note("fault", json!({"fault": format!("SIGTERM {name}")}));
+        self.history.note_fault(format!("SIGTERM {name}"));
         process.terminate();
         let status = process.wait(PROCESS_LIMIT).await?;
         self.tally.count(Figure::Terminations);
@@ -197,7 +195,7 @@ impl Injector {
     /// Waits until no other fault harms `what`.
     async fn turn(&self, what: &str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
-            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = stack::locked(&self.turns);
             turns.entry(what.to_owned()).or_default().clone()
         };
         turn.lock_owned().await
@@ -228,6 +226,6 @@ impl Injector {
     }
 
     fn declare(&self, work: impl FnOnce(&mut Declared)) {
-        work(&mut self.declared.lock().unwrap_or_else(PoisonError::into_inner));
+        work(&mut stack::locked(&self.declared));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -65,7 +65,8 @@ struct Intent<'a> {
     method: Method,
     path: String,
     body: Option<Value>,
-    product: &'a str,
+    /// The product or the order.
+    about: &'a str,
     quantity: u64,
 }
 
@@ -133,7 +134,7 @@ impl Load {
     }
 
     fn accepted(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+        stack::locked(&self.accepted)
     }
 
     async fn pursue(
@@ -146,15 +147,7 @@ impl Load {
     ) {
         let client = usize::try_from(number).unwrap_or_default();
         let body = json!({"product_id": product, "quantity": wish.quantity});
-        let place = Intent {
-            op: Op::Place,
-            number: self.intents.fetch_add(1, Ordering::Relaxed),
-            method: Method::POST,
-            path: "/orders".to_owned(),
-            body: Some(body),
-            product,
-            quantity: wish.quantity,
-        };
+        let place = self.intent(Op::Place, "/orders".to_owned(), body, product);
         let (mut mine, mut twins) = (rng.fork(), rng.fork());
         let first = self.insist(&place, client, &mut mine);
         let answer = if wish.twin {
@@ -204,34 +197,42 @@ impl Load {
         })
         .await;
         self.tally.count(Figure::CancelRaces);
-        let number = self.intents.fetch_add(1, Ordering::Relaxed);
         let path = format!("/orders/{}/cancel", order.id);
-        let (method, body) = (Method::POST, None);
-        let intent = Intent {
-            op: Op::Cancel,
-            number,
-            method,
-            path,
-            body,
-            product: &order.id,
-            quantity: 0,
-        };
+        let intent = self.intent(Op::Cancel, path, Value::Null, &order.id);
         self.insist(&intent, client, &mut rng).await;
     }
 
     async fn look(&self, wish: &Wish, order: &SeenOrder, placed: Instant, client: usize) {
         for (after, turn) in wish.looks.iter().zip(client..) {
             sleep_until(placed + *after).await;
-            let look = Intent {
-                op: Op::Read,
-                number: self.intents.fetch_add(1, Ordering::Relaxed),
-                method: Method::GET,
-                path: format!("/orders/{}", order.id),
-                body: None,
-                product: &order.id,
-                quantity: 0,
-            };
+            let path = format!("/orders/{}", order.id);
+            let look = self.intent(Op::Read, path, Value::Null, &order.id);
             self.attempt(&look, turn, turn).await;
+        }
+    }
+
+    /// A new intent about a product or an order. The note of a movement names the intent that
+    /// caused it.
+    fn intent<'a>(&self, op: Op, path: String, mut body: Value, about: &'a str) -> Intent<'a> {
+        let number = self.intents.fetch_add(1, Ordering::Relaxed);
+        let quantity = body["quantity"].as_u64().unwrap_or_default();
+        if matches!(op, Op::Restock | Op::Count) {
+            body["note"] = json!(note(number));
+        }
+        let method = match op {
+            Op::Read => Method::GET,
+            Op::Count => Method::PUT,
+            Op::Delete => Method::DELETE,
+            _ => Method::POST,
+        };
+        Intent {
+            op,
+            number,
+            method,
+            path,
+            body: (!body.is_null()).then_some(body),
+            about,
+            quantity,
         }
     }
 

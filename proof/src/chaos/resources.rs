@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use stack::memory;
@@ -114,14 +114,11 @@ impl Peaks {
     /// The peaks up to now.
     pub(super) fn all(&self, system: &System) -> HashMap<&'static str, u64> {
         self.look(system);
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        stack::locked(&self.0).clone()
     }
 
     fn look(&self, system: &System) {
-        let mut peaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peaks = stack::locked(&self.0);
         for name in PROCESSES {
             // The peak of a process that is down was recorded by an earlier look.
             let used = memory::peak(&system.process(name)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Runs one profile from its start to its report.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,8 +9,8 @@ use fastrand::Rng;
 use judge::Judge;
 use stack::binaries::Binaries;
 use stack::system::System;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle as Task;
 
 use super::figures::{Figure, Figures, Tally};
 use super::history::History;
@@ -46,15 +46,6 @@ struct Running {
     history: Arc<History>,
     tally: Arc<Tally>,
     seen: Arc<Mutex<Seen>>,
-}
-
-/// A task that ends with its owner.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Runs a profile and checks everything.
@@ -153,14 +144,14 @@ impl Running {
     ) -> Result<()> {
         let load = Arc::new(self.load()?);
         let products = load.open_shop(&wishes).await?;
-        let watch = Task(tokio::spawn(self.watch(&products).run(self.seen.clone())));
+        let watch = Task::new(tokio::spawn(self.watch(&products).run(self.seen.clone())));
         let (peaks, system) = (Arc::new(Peaks::default()), self.system.clone());
         let measured = peaks.clone();
-        let measuring = Task(tokio::spawn(async move { measured.watch(&system).await }));
-        let progress = Task(tokio::spawn(progress(self.tally.clone(), say.clone())));
+        let measuring = Task::new(tokio::spawn(async move { measured.watch(&system).await }));
+        let progress = Task::new(tokio::spawn(progress(self.tally.clone(), say.clone())));
         let injector = Arc::new(self.injector());
         let start = Instant::now();
-        let mut clients = Task(tokio::spawn(load.run(wishes, products, start, seed)));
+        let clients = Task::new(tokio::spawn(load.run(wishes, products, start, seed)));
         sleep_until(start + self.profile.warm_up).await;
         judge.before(&self.system);
         injector.begin();
@@ -168,18 +159,14 @@ impl Running {
         injector.heal();
         injected?;
         judge.ready(heal::ready(&self.system).await?);
-        (&mut clients.0)
+        clients
             .await
             .context("the clients of the harness failed")??;
         judge.drained(heal::drained(&self.operators).await);
         drop((watch, progress, measuring));
         judge.memory(&peaks.all(&self.system));
         judge.resources(&self.system, &self.profile.planned).await;
-        let declared = injector
-            .declared
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let declared = stack::locked(&injector.declared).clone();
         judge.stores(self, &declared).await
     }
 

@@ -4,7 +4,7 @@
 //! that are newer than those of the last look.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::Cmd;
@@ -104,7 +104,7 @@ impl Watch {
                 self.history
                     .note("violation", serde_json::json!({"what": violation}));
             }
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = stack::locked(&seen);
             seen.stocks += stocks;
             seen.charges += charges;
             let room = MOST_KEPT.saturating_sub(seen.violations.len());

@@ -14,7 +14,6 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::tally::add;
 use super::trap::Sprung;
 use super::{Faults, MAX_FRAME, Moment, Spring, State, lock};
 
@@ -75,13 +74,13 @@ pub(super) async fn carry(
     };
     match end {
         End::Closed => {}
-        End::Cut => add(&state.tally.cut, 1),
+        End::Cut => lock(&state.tally).cut += 1,
         End::Held => {
             tokio::select! {
                 () = cut.cancelled() => {}
                 () = until_gone(&mut client) => {}
             }
-            add(&state.tally.cut, 1);
+            lock(&state.tally).cut += 1;
         }
     }
 }
@@ -97,7 +96,7 @@ impl Link<'_> {
                 self.state.protocol.request(&buffer[whole..], waiting)
             } {
                 if let Some(label) = request.label {
-                    add(&self.state.tally.requests, 1);
+                    lock(&self.state.tally).requests += 1;
                     if let Some(sprung) = self.pass(Moment::Before, &label, &[]) {
                         out.write(&buffer.split_to(whole)).await?;
                         return Ok(self.spring(sprung));
@@ -164,7 +163,7 @@ impl Link<'_> {
         }
         let likelihood = self.state.faults.borrow().drop_answers;
         if self.state.chance(likelihood) {
-            add(&self.state.tally.dropped_answers, 1);
+            lock(&self.state.tally).dropped_answers += 1;
             return Fate::Swallowed(None);
         }
         let sprung = self.pass(Moment::Answered, label, answer);
@@ -176,7 +175,7 @@ impl Link<'_> {
     }
 
     fn spring(&self, sprung: Sprung) -> End {
-        add(&self.state.tally.sprung, 1);
+        lock(&self.state.tally).sprung += 1;
         let end = match sprung.spring {
             Spring::Hold => End::Held,
             Spring::Cut => End::Cut,
@@ -210,24 +209,24 @@ impl Outlet<'_> {
         }
         let (faults, tally) = (*self.faults.borrow(), &self.state.tally);
         if !faults.delay.is_zero() {
-            add(&tally.delayed, 1);
+            lock(tally).delayed += 1;
             sleep(faults.delay).await;
         }
         if faults.block.stops(self.way) {
-            add(&tally.blocked, 1);
+            lock(tally).blocked += 1;
             self.unblocked().await?;
         }
         if faults.piece == 0 {
             self.to.write_all(bytes).await?;
         } else {
-            add(&tally.split, 1);
+            lock(tally).split += 1;
             self.write_in_pieces(bytes, faults.piece).await?;
         }
-        let passed = match self.way {
-            Way::ToServer => &tally.bytes_to_server,
-            Way::ToClient => &tally.bytes_to_client,
-        };
-        add(passed, bytes.len());
+        let len = bytes.len() as u64;
+        match self.way {
+            Way::ToServer => lock(tally).bytes_to_server += len,
+            Way::ToClient => lock(tally).bytes_to_client += len,
+        }
         Ok(())
     }
 

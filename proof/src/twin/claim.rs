@@ -29,6 +29,14 @@ pub struct Claims {
 }
 
 impl Claim {
+    /// The claim of one key.
+    pub fn example() -> Self {
+        Self {
+            hash: "key".to_owned(),
+            fingerprint: "request".to_owned(),
+        }
+    }
+
     /// A random claim, or `None`.
     pub fn maybe(random: &mut Rng) -> Option<Self> {
         random.bool().then(|| Self::any(random))

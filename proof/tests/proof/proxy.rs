@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proof::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -105,11 +105,10 @@ async fn a_blocked_link_keeps_its_connections_and_passes_everything_on_when_it_i
         ..Faults::default()
     });
     client.send(&["INCR", "counter"]).await;
-    wait_until("the request to arrive", LIMIT, || async {
+    eventually("the request to arrive", async || {
         link.counter().await == Some(2)
     })
-    .await
-    .unwrap();
+    .await;
     client.expect_silence().await;
     link.proxy.heal();
     client.expect(":2\r\n").await;

@@ -1,52 +1,63 @@
 //! Stores whose disk is full, or whose clock jumps.
 
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::shim;
-use stack::redis::Overrides;
-use stack::wait::wait_until;
+use stack::operator::Operator;
+use stack::redis::{Overrides, RedisServer};
+use stack::wait::{eventually, wait_until};
 
 use crate::support::{LIMIT, count, counter, start};
 
-fn shimmed() -> Overrides {
-    Overrides {
+/// Waits until a store takes changes.
+async fn wait_room(operator: &Operator) {
+    let soon = Duration::from_secs(10);
+    wait_until("room", soon, || async {
+        operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
+    })
+    .await
+    .unwrap();
+}
+
+/// A store in this folder with the shim, and with this `appendfsync`.
+async fn shimmed(dir: &Path, fsync: &str) -> (RedisServer, Operator) {
+    let overrides = Overrides {
         environment: Some(shim::environment()),
+        settings: vec![("appendfsync".to_owned(), fsync.to_owned())],
         ..Overrides::default()
-    }
+    };
+    start(dir, overrides).await
 }
 
 #[tokio::test]
 async fn the_clock_of_a_store_jumps_while_it_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
+    let (redis, operator) = shimmed(dir.path(), "always").await;
     let now = async || operator.ask::<(i64, i64)>(&["TIME"]).await.unwrap().0;
     let right = now().await;
     for seconds in [3_600, -30, 0] {
         shim::offset_clock(redis.dir(), seconds * 1_000).unwrap();
-        let jumped = wait_until("the clock to jump", LIMIT, || async {
+        eventually("the clock to jump", async || {
             (0..30).contains(&(now().await - right - seconds))
-        });
-        jumped.await.unwrap();
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
+    let (redis, operator) = shimmed(dir.path(), "always").await;
     count(&operator).await;
     shim::fill_disk(redis.dir(), true).unwrap();
     assert!(
         operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
         "the store answered"
     );
-    wait_until("the server to end", LIMIT, || async {
-        redis.process().exit().is_some()
-    })
-    .await
-    .unwrap();
+    eventually("its end", async || redis.process().exit().is_some()).await;
     shim::fill_disk(redis.dir(), false).unwrap();
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, Some(1));
@@ -55,46 +66,24 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
 #[tokio::test]
 async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
-    let (redis, operator) = start(
-        dir.path(),
-        Overrides {
-            settings,
-            ..shimmed()
-        },
-    )
-    .await;
+    let (redis, operator) = shimmed(dir.path(), "everysec").await;
     count(&operator).await;
     shim::fill_disk(redis.dir(), true).unwrap();
-    wait_until("a refusal", LIMIT, || async {
+    eventually("a refusal", async || {
         let refused = operator.ask::<u64>(&["INCR", "counter"]).await.err();
         refused.is_some_and(|error| error.code() == Some("MISCONF"))
     })
-    .await
-    .unwrap();
+    .await;
     assert!(counter(&operator).await.is_some(), "reads are answered");
     shim::fill_disk(redis.dir(), false).unwrap();
-    let soon = LIMIT.min(Duration::from_secs(10));
-    wait_until("the store to take changes", soon, || async {
-        operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
-    })
-    .await
-    .unwrap();
+    wait_room(&operator).await;
 }
 
 #[tokio::test]
 async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_is_room() {
     for policy in ["always", "everysec"] {
         let dir = tempfile::tempdir().unwrap();
-        let settings = vec![("appendfsync".to_owned(), policy.to_owned())];
-        let (redis, operator) = start(
-            dir.path(),
-            Overrides {
-                settings,
-                ..shimmed()
-            },
-        )
-        .await;
+        let (redis, operator) = shimmed(dir.path(), policy).await;
         count(&operator).await;
         shim::fill_disk(redis.dir(), true).unwrap();
         redis.restart().await.unwrap();
@@ -104,11 +93,7 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
             assert_eq!(refused.code(), Some("NOREPLICAS"), "{policy}");
         }
         shim::fill_disk(redis.dir(), false).unwrap();
-        wait_until("the store to take changes", LIMIT, || async {
-            operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
-        })
-        .await
-        .unwrap();
+        wait_room(&operator).await;
         redis.restart().await.unwrap();
         assert_eq!(counter(&operator).await, Some(2), "{policy}");
     }
@@ -117,7 +102,7 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
 #[tokio::test]
 async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_dies() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
+    let (redis, operator) = shimmed(dir.path(), "always").await;
     count(&operator).await;
     shim::fill_disk(redis.dir(), true).unwrap();
     redis.restart().await.unwrap();

@@ -9,7 +9,7 @@ use proof::supervisor::Supervisor;
 use stack::client::client;
 use stack::redis::Owner;
 use stack::system::System;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::support::LIMIT;
 
@@ -47,15 +47,11 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     let first = process.pid();
     process.kill();
     let back = || async { supervisor.restarts() == 1 && process.is_running() };
-    wait_until("the first restart", LIMIT, back).await.unwrap();
+    eventually("the first restart", back).await;
     assert_ne!(process.pid(), first);
     system.wait_ready().await.unwrap();
     process.stop(LIMIT).await.unwrap();
-    wait_until("the second restart", LIMIT, || async {
-        supervisor.restarts() == 2
-    })
-    .await
-    .unwrap();
+    eventually("the second restart", async || supervisor.restarts() == 2).await;
     assert!(
         !system.process("payments consume").is_running(),
         "the process was never started"
@@ -64,11 +60,7 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     let last = process.pid();
     drop((supervisor, system));
     let pid = Pid::from_raw(last.cast_signed());
-    wait_until("the process to end", LIMIT, || async {
-        kill(pid, None).is_err()
-    })
-    .await
-    .unwrap();
+    eventually("its end", async || kill(pid, None).is_err()).await;
     assert_eq!(process.pid(), last);
 }
 
@@ -87,9 +79,7 @@ async fn a_consumer_that_is_asked_before_it_reaches_its_new_store_finds_no_loss(
         let answer = client.get(&url).send().await;
         answer.is_ok_and(|it| it.status() == 503)
     };
-    wait_until("the answer that it is not ready", LIMIT, asked)
-        .await
-        .unwrap();
+    eventually("the answer that it is not ready", asked).await;
     system.inventory_redis().resume();
     system.wait_process_ready(consumer).await.unwrap();
 }

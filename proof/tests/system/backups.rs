@@ -4,11 +4,10 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::{RequestId, TraceParent};
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::files::{back_up, length, lose_tail, put_back};
-use crate::harness::programs::text;
-use crate::harness::{Answer, LIMIT, Shop, Store, client, completed};
+use crate::harness::{Answer, Shop, Store, client, completed};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
@@ -22,10 +21,10 @@ async fn inventory_from_a_backup_acts_again_on_all_that_the_stream_still_has() {
         sell(&shop, product, hours_ago).await;
     }
     put_back(shop.system.inventory_redis(), &backup).await;
-    let whole = wait_until("the stock to be whole", LIMIT, || async {
+    eventually("the stock to be whole", async || {
         shop.stock(product).await == 95
-    });
-    whole.await.unwrap();
+    })
+    .await;
     shop.system.wait_ready().await.unwrap();
     shop.assert_quiet().await;
     assert_eq!(shop.movements(product).await, 1 + 5);
@@ -58,7 +57,7 @@ async fn inventory_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
     assert_eq!(shop.stock(product).await, 99);
 
-    adopt(&shop, Role::InventoryServe).await;
+    shop.adopt(Role::InventoryServe).await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 98);
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
@@ -93,7 +92,7 @@ async fn inventory_halts_when_the_stream_comes_from_a_backup() {
     .await;
     assert_eq!(shop.stock(product).await, 96);
 
-    adopt(&shop, Role::InventoryServe).await;
+    shop.adopt(Role::InventoryServe).await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 95);
 }
@@ -121,7 +120,7 @@ async fn payments_from_a_backup_that_is_too_old_halts_until_it_is_adopted() {
     assert_eq!(shop.readiness("payments serve").await, 200);
     assert_eq!(shop.order(orders[0]).await["status"], "refunded");
     assert_eq!(shop.order(orders[3]).await["status"], "paid");
-    adopt(&shop, Role::PaymentsServe).await;
+    shop.adopt(Role::PaymentsServe).await;
     refund(&shop, orders[3], product, 0).await;
     assert_eq!(shop.order(orders[3]).await["status"], "refunded");
 }
@@ -137,13 +136,13 @@ async fn a_consumer_goes_on_with_a_stream_that_lost_only_its_tail() {
     sell(&shop, product, 0).await;
     lose_tail(shop.system.payments_redis(), before).await;
     let consumer = shop.system.process("inventory consume");
-    let noticed = wait_until("the loss to be noticed", LIMIT, || async {
+    eventually("the loss to be noticed", async || {
         let lines = consumer.last_lines(usize::MAX);
         lines
             .iter()
             .any(|line| line.contains("has lost its last entries"))
-    });
-    noticed.await.unwrap();
+    })
+    .await;
     shop.system.wait_ready().await.unwrap();
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
@@ -256,27 +255,21 @@ async fn emit(
 
 /// Waits until the checkpoint of a store stands at this entry.
 async fn wait_checkpoint(store: &Store, stream: &str, id: &str) {
-    let there = wait_until("the checkpoint to be there", LIMIT, || async {
+    eventually("the checkpoint to be there", async || {
         let checkpoint = store.ask("HGET", &["checkpoint", stream]).await;
         checkpoint
             .text()
             .is_ok_and(|checkpoint| checkpoint.starts_with(id))
-    });
-    there.await.unwrap();
+    })
+    .await;
 }
 
 /// Waits until a process reports that it has halted, for this reason.
 async fn wait_halted(shop: &Shop, process: &str, reason: &str) {
     let url = format!("{}/readyz", shop.system.url(process));
-    let halted = wait_until("the process to report why it has halted", LIMIT, || async {
+    eventually("it to say why it acts on nothing", async || {
         let answer = Answer::attempt(client().get(&url)).await;
         answer.is_ok_and(|answer| answer.status == 503 && answer.body.contains(reason))
-    });
-    halted.await.unwrap();
-}
-
-async fn adopt(shop: &Shop, role: Role) {
-    let adopted = shop.run(role, &["adopt-store"]).await;
-    assert!(adopted.status.success(), "{}", text(&adopted));
-    shop.system.wait_ready().await.unwrap();
+    })
+    .await;
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use shared::contract::event::{Event, OrderCompleted};
 use shared::live::FEED_BLOCK;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Shop, Store, completed};
+use crate::harness::{Shop, Store, completed};
 
 /// Commands that functions call inside the server. They cost no round trip.
 const INSIDE_FUNCTIONS: [&str; 8] = [
@@ -115,9 +115,7 @@ async fn a_payer_without_delay_asks_once_or_twice_a_second_while_no_order_is_pen
 
     let (began, before) = (Instant::now(), calls(&shop.payments).await);
     let looks = || async { since(&before, &calls(&shop.payments).await, "fcall") };
-    wait_until("looks", LIMIT, || async { looks().await >= LOOKS })
-        .await
-        .unwrap();
+    eventually("looks", async || looks().await >= LOOKS).await;
     let seconds = u32::try_from(LOOKS / 2).unwrap();
     assert!(
         began.elapsed() >= seconds * FEED_BLOCK,

@@ -10,7 +10,7 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use stack::redis::Owner;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::{LIMIT, Shop, Store, completed, insist};
 
@@ -39,10 +39,10 @@ async fn set_clock(shop: &Shop, owner: Owner, off_ms: i64) {
         ),
     };
     shim::offset_clock(server.dir(), off_ms).unwrap();
-    let set = wait_until("the clock to be set", LIMIT, || async {
+    eventually("the clock to be set", async || {
         (seconds(store).await - seconds(other).await - off_ms / 1_000).abs() < 60
-    });
-    set.await.unwrap();
+    })
+    .await;
 }
 
 async fn seconds(store: &Store) -> i64 {
@@ -59,13 +59,13 @@ async fn start_again(shop: &Shop, name: &str) {
 /// Waits until a process has logged this since its last start.
 async fn wait_told(shop: &Shop, name: &str, told: &str) {
     let process = shop.system.process(name);
-    let said = wait_until(told, LIMIT, || async {
+    eventually(told, async || {
         process
             .last_lines(1_000)
             .iter()
             .any(|line| line.contains(told))
-    });
-    said.await.unwrap();
+    })
+    .await;
 }
 
 /// Places an order, and repeats the request until the store is back.
@@ -247,10 +247,5 @@ async fn an_event_from_far_ahead_is_parked_and_makes_no_other_old() {
     shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)])
         .await;
     sell(&shop, product, 5, &mut left).await;
-    let letters = shop.inventory.dead_letters().await;
-    let reasons: Vec<&str> = letters
-        .iter()
-        .map(|letter| letter.reason.as_str())
-        .collect();
-    assert_eq!(reasons, ["too_new", "too_new"]);
+    assert_eq!(shop.inventory.reasons().await, ["too_new", "too_new"]);
 }

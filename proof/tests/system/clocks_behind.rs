@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proof::shim;
 use stack::redis::RedisServer;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Shop};
+use crate::harness::Shop;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 const MONTH_MS: i64 = 31 * 24 * HOUR_MS;
@@ -22,11 +22,11 @@ async fn seconds(store: &crate::harness::Store) -> i64 {
 async fn set_clock(shop: &Shop, off_ms: i64) {
     let server: &RedisServer = shop.system.payments_redis();
     shim::offset_clock(server.dir(), off_ms).unwrap();
-    let set = wait_until("the clock to be set", LIMIT, || async {
+    eventually("the clock to be set", async || {
         let off = seconds(&shop.payments).await - seconds(&shop.inventory).await;
         (off - off_ms / 1_000).abs() < 60
-    });
-    set.await.unwrap();
+    })
+    .await;
 }
 
 /// No order is paid before its delay, although it looks as if it had been placed a month ahead.

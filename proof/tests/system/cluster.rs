@@ -16,9 +16,8 @@ use stack::redis;
 use stack::role::Role;
 use stack::system::System;
 use stack::topology::Topology;
-use stack::wait::wait_until;
 
-use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
+use crate::harness::{Answer, Store, Traffic, client, count, pages, wait_drained};
 
 mod moves;
 
@@ -101,25 +100,12 @@ impl Arena {
     /// All orders, newest first, once no work is left.
     async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_running_ready().await.unwrap();
-        let drained = wait_until("the system to come to rest", LIMIT, || async {
-            unrest(&self.inventory, &self.payments).await.is_none()
-        });
-        if let Err(error) = drained.await {
-            panic!(
-                "{error}: {:?}",
-                unrest(&self.inventory, &self.payments).await
-            );
-        }
+        wait_drained(&self.inventory, &self.payments).await;
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
-        let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
-        while let Some(path) = next {
-            let page = self.http.get(self.url("payments serve 2", &path));
-            let page = Answer::patiently(page).await.expect(200);
-            orders.extend(page.json().as_array().unwrap().iter().cloned());
-            next = page.next_page();
-        }
-        orders
+        let page = |path: &str| self.http.get(self.url("payments serve 2", path));
+        let page = async |path: &str| Answer::patiently(page(path)).await;
+        pages(page, "/orders?limit=100").await
     }
 
     async fn stock(&self, product: &str) -> u64 {

@@ -7,9 +7,9 @@ use futures_util::{StreamExt, stream};
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::ProductId;
 use stack::role::Role;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Shop, completed, count, millis};
+use crate::harness::{Shop, completed, count, millis};
 use crate::outages::assert_orders_survive;
 
 #[tokio::test]
@@ -146,11 +146,11 @@ impl Drain {
         let everything: u64 = self.products.iter().map(|id| self.ordered(*id)).sum();
         for time in 1..=times {
             let enough = everything * time / (times + 2);
-            let taken = wait_for("the next interruption", LIMIT, || async {
+            let taken = eventually("the next interruption", async || {
                 let taken = self.taken().await;
                 (taken >= enough).then_some(taken)
-            });
-            let taken = taken.await.unwrap();
+            })
+            .await;
             assert!(taken < everything, "interruption {time} came too late");
             interruption().await;
         }

@@ -10,11 +10,11 @@ use reqwest::{Client, Method};
 use shared::contract::id::{OrderId, ProductId};
 use stack::events::Events;
 use stack::process::Process;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::task::JoinSet;
 
 use crate::harness::live::{Told, next};
-use crate::harness::{Answer, LIMIT, Shop, Store, client};
+use crate::harness::{Answer, Shop, Store, client};
 
 /// The number of live streams, and of long polls.
 const CROWD: usize = 1_000;
@@ -46,10 +46,10 @@ impl Crowd {
             polls.spawn(wait(visitor.clone(), format!("{url}/{order}?wait=final")));
         }
         let serve = shop.system.process("payments serve");
-        let here = wait_until("all clients to be connected", LIMIT, || async {
+        eventually("everybody to be there", async || {
             sockets(&serve) >= 2 * CROWD
-        });
-        here.await.unwrap();
+        })
+        .await;
         Self { streams, polls }
     }
 
@@ -121,6 +121,17 @@ async fn connections(store: &Store) -> usize {
         .count()
 }
 
+/// A system that pays nothing yet, and has room for crowds.
+async fn open() -> Shop {
+    make_room();
+    let builder = Shop::builder()
+        .env("RUST_LOG", "warn")
+        .without("payments consume");
+    // All of them come from one address, as those behind a proxy do.
+    let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
+    Shop::start(builder).await
+}
+
 async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<OrderId> {
     let place = |_| async {
         let request = shop.order_request(product, 1);
@@ -133,13 +144,7 @@ async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<Orde
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_thousand_clients_that_watch_or_wait_keep_no_other_from_being_served() {
-    make_room();
-    let builder = Shop::builder()
-        .env("RUST_LOG", "warn")
-        .without("payments consume");
-    // All clients come from one address, like clients behind a proxy.
-    let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
-    let shop = Shop::start(builder).await;
+    let shop = open().await;
     let product = shop.create_product("thing", 100_000).await;
     let before = (
         connections(&shop.payments).await,
@@ -177,10 +182,10 @@ async fn two_thousand_clients_that_watch_or_wait_keep_no_other_from_being_served
             consume.kill();
         }
         drop(crowd);
-        let gone = wait_until("all clients to be disconnected", LIMIT, || async {
+        eventually("all of them to be gone", async || {
             sockets(&serve) < OWN_SOCKETS
-        });
-        gone.await.unwrap();
+        })
+        .await;
     }
     consume.restart().unwrap();
     shop.assert_quiet().await;
@@ -188,13 +193,7 @@ async fn two_thousand_clients_that_watch_or_wait_keep_no_other_from_being_served
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_orders_that_end_at_once_are_each_waited_for_and_new_ones_are_taken() {
-    make_room();
-    let builder = Shop::builder()
-        .env("RUST_LOG", "warn")
-        .without("payments consume");
-    // All clients come from one address, like clients behind a proxy.
-    let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
-    let shop = Shop::start(builder).await;
+    let shop = open().await;
     let product = shop.create_product("thing", 100_000).await;
     let orders = place_orders(&shop, product, CROWD).await;
     let visitor = client();

@@ -2,12 +2,11 @@
 
 use proof::order_line;
 use reqwest::Method;
-use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, RefundOrder};
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::programs::text;
-use crate::harness::{Answer, LIMIT, Shop};
+use crate::harness::{Answer, Shop};
 
 #[tokio::test]
 async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_accepted() {
@@ -26,13 +25,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     let refused = shop.try_order(product, 1).await;
     refused.assert_unavailable("inventory-unavailable");
     shop.wait_status(id, "paid").await;
-    let given = wait_until("the event to be given to inventory", LIMIT, || async {
-        let group = shop
-            .payments
-            .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
-        group.await.unwrap().pending == 1
-    });
-    given.await.unwrap();
+    shop.wait_given().await;
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 
     // After a restart the process still knows that the data is missing.
@@ -45,18 +38,13 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
         };
         let before = alarms();
         process.restart().unwrap();
-        let noticed = wait_until("the loss to be noticed", LIMIT, || async {
-            alarms() > before
-        });
-        noticed.await.unwrap();
+        eventually("the loss to be noticed", async || alarms() > before).await;
         shop.wait_readiness(process.name(), 503).await;
     }
     assert_eq!(shop.order(id).await["status"], "paid");
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 
-    let adopted = shop.run(Role::InventoryServe, &["adopt-store"]).await;
-    assert!(adopted.status.success(), "{}", text(&adopted));
-    shop.system.wait_ready().await.unwrap();
+    shop.adopt(Role::InventoryServe).await;
     let product = shop.create_product("another", 5).await;
     let (other, _) = shop.place_order(product, 2).await;
     shop.wait_status(other, "paid").await;
@@ -75,9 +63,7 @@ async fn an_order_that_was_served_before_an_accepted_loss_stays_paid() {
     shop.assert_quiet().await;
     shop.inventory.ask("FLUSHALL", &[]).await;
     shop.system.process("inventory consume").restart().unwrap();
-    let adopted = shop.run(Role::InventoryServe, &["adopt-store"]).await;
-    assert!(adopted.status.success(), "{}", text(&adopted));
-    shop.system.wait_ready().await.unwrap();
+    shop.adopt(Role::InventoryServe).await;
 
     // A consumer replays the recent past of its stream before it acts on a new entry. This order is
     // new, so the replay is over when it is refunded.
@@ -103,9 +89,7 @@ async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_ac
     let answer = shop.try_order(product, 1).await;
     answer.assert_unavailable("store-refused");
 
-    let adopted = shop.run(Role::PaymentsServe, &["adopt-store"]).await;
-    assert!(adopted.status.success(), "{}", text(&adopted));
-    shop.system.wait_ready().await.unwrap();
+    shop.adopt(Role::PaymentsServe).await;
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
     shop.wait_drained().await;

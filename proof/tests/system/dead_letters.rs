@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use shared::contract::event::{Event, OrderCompleted};
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::{eventually, wait_until};
 
-use crate::harness::{LIMIT, Shop};
-use crate::logs::{PIPE_BYTES, Reader, STOP_LIMIT, Watched, full_pipe};
+use crate::harness::Shop;
+use crate::logs::{PIPE_BYTES, Reader, Watched, full_pipe};
 
-const CONSUMER: &str = "inventory consume";
-/// Old dead letters: more bytes than a pipe and the queue of a log hold.
+/// Old dead letters, of together more than a pipe and the queue of a log take.
 const OLD: usize = 300;
 const OLD_BYTES: usize = 8_000;
 /// Newer dead letters, which fill the store up to its bound of 64 MiB.
@@ -25,19 +24,11 @@ const PAST_PAUSE: Duration = Duration::from_secs(25);
 async fn a_dead_letter_stays_in_the_store_while_no_reader_takes_the_log() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
-    shop.system
-        .process(CONSUMER)
-        .stop(STOP_LIMIT)
-        .await
-        .unwrap();
     let (mut output, stdout) = full_pipe();
     let env = [("LOG_FORMAT", "json")];
-    let child = shop
-        .command(Role::InventoryConsume, &env)
-        .stdout(stdout)
-        .spawn()
-        .unwrap();
-    let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
+    let mut command = shop.command(Role::InventoryConsume, &env);
+    command.stdout(stdout);
+    let mut process = Watched::in_place_of(&shop, Role::InventoryConsume, command).await;
 
     // A new entry is parked although no reader takes the log. So the old dead letters are too many
     // now.
@@ -51,30 +42,20 @@ async fn a_dead_letter_stays_in_the_store_while_no_reader_takes_the_log() {
     wait_left(&shop).await;
     assert_eq!(process.terminate().await, Some(0));
     let is_told = || async { old.is_subset(&told(&reader)) };
-    wait_until("all old ones in the log", LIMIT, is_told)
-        .await
-        .unwrap();
+    eventually("all old ones in the log", is_told).await;
 }
 
 #[tokio::test]
 async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
-    shop.system
-        .process(CONSUMER)
-        .stop(STOP_LIMIT)
-        .await
-        .unwrap();
     for (filter, left) in [("off", OLD), ("error", OLD), ("error,dead_letter=warn", 0)] {
         let (output, stdout) = pipe().unwrap();
         let reader = Reader::start(output, Duration::ZERO);
         let env = [("LOG_FORMAT", "json"), ("RUST_LOG", filter)];
-        let child = shop
-            .command(Role::InventoryConsume, &env)
-            .stdout(stdout)
-            .spawn()
-            .unwrap();
-        let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
+        let mut command = shop.command(Role::InventoryConsume, &env);
+        command.stdout(stdout);
+        let mut process = Watched::in_place_of(&shop, Role::InventoryConsume, command).await;
         let all = left == 0;
         if all {
             wait_left(&shop).await;
@@ -84,9 +65,7 @@ async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
         assert_eq!(process.terminate().await, Some(0));
         assert_eq!(old_letters(&shop).await, left, "{filter}");
         let is_told = || async { old.is_subset(&told(&reader)) == all };
-        wait_until("what the log says", LIMIT, is_told)
-            .await
-            .unwrap();
+        eventually("what the log says", is_told).await;
     }
 }
 

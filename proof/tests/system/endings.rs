@@ -6,10 +6,10 @@ use reqwest::Method;
 use serde_json::Value;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::live::steps;
-use crate::harness::{Answer, LIMIT, Shop};
+use crate::harness::{Answer, Shop};
 
 /// Like an id of a load balancer, with every character that an id may have.
 const REQUEST_ID: &str = "Root=1-67891233-abcdef012345678912345678;Self=!#$%&()*+./:?@[]^_{|}~";
@@ -240,10 +240,7 @@ async fn a_timeline_shows_how_far_an_event_is() {
         ("paid", "false")
     );
     shop.system.process("inventory consume").restart().unwrap();
-    let acknowledged = wait_until("the event to be acknowledged", LIMIT, || async {
-        delivery().await == "acknowledged"
-    });
-    acknowledged.await.unwrap();
+    eventually("the end", async || delivery().await == "acknowledged").await;
     assert_eq!(shop.timeline(id).await["steps"][2]["type"], "stock.taken");
     shop.assert_quiet().await;
 }

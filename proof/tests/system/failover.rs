@@ -10,12 +10,11 @@ use std::time::Duration;
 use serde_json::Value;
 use shared::contract::id::OrderId;
 use stack::redis;
-use stack::sentinel::Replicated;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 
-use crate::harness::{Answer, LIMIT, count};
+use crate::harness::Answer;
 
-use theatre::{STOCK, Theatre};
+use theatre::{STOCK, Theatre, leave_behind, replace_primary};
 
 mod theatre;
 
@@ -47,35 +46,23 @@ async fn with_replica_acks_no_order_is_lost_or_doubled_when_primaries_are_killed
         .collect();
     assert!(lost.is_empty(), "{lost:?}: {:#?}", theatre.history());
     assert_eq!(orders.len(), accepted.len(), "one order for each key");
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
-    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(
-        theatre.movements().await,
-        1 + orders.len() as u64,
-        "one movement for each sale"
-    );
-    // The consumer of inventory has noticed that its store began a new incarnation, and has
-    // replayed the recent past. The consumer of payments has nothing to replay, because no order
-    // was refunded.
-    let noticed = wait_until("the failovers to be noticed", LIMIT, || async {
+    theatre.assert_paid(&orders);
+    theatre.assert_sold_once(&orders).await;
+    // The consumer has noticed that its store began a new incarnation, and acted on the recent past. That
+    // of payments has no past: nothing was ever refunded.
+    eventually("the failovers to be noticed", async || {
         incarnation(&theatre).await != before
-    });
-    noticed.await.unwrap();
+    })
+    .await;
 }
 
 /// The incarnation of inventory's store for which the consumer has finished its replay.
 async fn incarnation(theatre: &Theatre) -> String {
     let store = &theatre.inventory;
-    wait_for("the incarnation", LIMIT, || async {
+    eventually("the incarnation", async || {
         store.ask("GET", &["incarnation"]).await.text().ok()
     })
     .await
-    .unwrap()
 }
 
 #[tokio::test]
@@ -105,21 +92,6 @@ async fn without_replicas_no_order_is_accepted_that_a_replica_has_to_confirm() {
     assert_eq!(theatre.stock().await, STOCK - 2);
 }
 
-/// Freezes the replicas and ends their connections: what the primary writes from now on reaches no
-/// replica. Answers the primary and the replicas.
-async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
-    let primary = servers.primary().await.unwrap();
-    let replicas: Vec<_> = (0..3).filter(|number| *number != primary).collect();
-    for replica in &replicas {
-        servers.node(*replica).pause();
-    }
-    let end = servers
-        .operator_of(primary)
-        .ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
-    end.await.unwrap();
-    (primary, replicas)
-}
-
 /// The worst case: the replicas have fallen behind when the primary dies.
 #[tokio::test]
 async fn without_replica_acks_a_lost_primary_takes_orders_with_it_and_stock_is_taken_once() {
@@ -129,11 +101,7 @@ async fn without_replica_acks_a_lost_primary_takes_orders_with_it_and_stock_is_t
     let servers = theatre.system.store(redis::Owner::Payments).replicated();
     let (old, replicas) = leave_behind(servers).await;
     traffic.more(50).await;
-    servers.node(old).kill();
-    for replica in replicas {
-        servers.node(replica).resume();
-    }
-    servers.wait_failover(old).await.unwrap();
+    replace_primary(servers, old, replicas).await;
     traffic.more(50).await;
     let accepted = traffic.stop().await;
     let orders = theatre.wait_drained().await;
@@ -144,14 +112,9 @@ async fn without_replica_acks_a_lost_primary_takes_orders_with_it_and_stock_is_t
         .filter(|order| !found.contains(&order.id))
         .count();
     eprintln!("{lost} of {} accepted orders are lost", accepted.len());
-    assert!(lost > 0, "payments did not wait for the replicas");
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
-    // inventory took stock for some of the lost orders, and once for every order that is left.
+    assert!(lost > 0, "nobody waited for the replicas");
+    theatre.assert_paid(&orders);
+    // inventory served some of the lost ones, and every order that is left, once.
     let sold = theatre.movements().await - 1;
     assert_eq!(theatre.stock().await, STOCK - sold);
     let served = sold - orders.len() as u64;
@@ -170,11 +133,7 @@ async fn with_replica_acks_a_primary_that_was_ahead_takes_no_order_with_it() {
     let (old, replicas) = leave_behind(servers).await;
     let answer = Answer::to(theatre.order_request()).await;
     answer.assert_unavailable("store-unavailable");
-    servers.node(old).kill();
-    for replica in replicas {
-        servers.node(replica).resume();
-    }
-    servers.wait_failover(old).await.unwrap();
+    replace_primary(servers, old, replicas).await;
     servers.return_as_replica(old).await.unwrap();
     traffic.more(50).await;
     let accepted = traffic.stop().await;
@@ -182,16 +141,6 @@ async fn with_replica_acks_a_primary_that_was_ahead_takes_no_order_with_it() {
 
     let found = ids(&orders);
     assert!(accepted.iter().all(|order| found.contains(&order.id)));
-    assert_eq!(
-        count(&orders, "paid"),
-        orders.len(),
-        "{:#?}",
-        theatre.history()
-    );
-    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(
-        theatre.movements().await,
-        1 + orders.len() as u64,
-        "one movement for each sale"
-    );
+    theatre.assert_paid(&orders);
+    theatre.assert_sold_once(&orders).await;
 }

@@ -8,10 +8,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::shim;
 use reqwest::{Method, RequestBuilder};
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, LIMIT, Shop};
+use crate::harness::{Answer, Shop};
 
 use run_all::RunAll;
 
@@ -52,11 +52,11 @@ async fn run_all_reads_on_while_the_disk_is_full_and_takes_orders_again_by_itsel
             run.payments(Method::GET, &order),
         ];
         for read in &reads {
-            let back = wait_until("reads to go on", LIMIT, || async {
+            eventually("reads to go on", async || {
                 let answer = Answer::attempt(read.try_clone().unwrap()).await;
                 answer.is_ok_and(|answer| answer.status == 200)
-            });
-            back.await.unwrap();
+            })
+            .await;
         }
         assert_read(&reads).await;
         let refused = Answer::to(run.order(&product, &format!("refused-{round}"))).await;
@@ -73,11 +73,11 @@ async fn run_all_reads_on_while_the_disk_is_full_and_takes_orders_again_by_itsel
         run.fill_disk(false);
         run.wait_said(" has room again: ", 2 * round).await;
         let key = format!("after-{round}");
-        let accepted = wait_for("an order to be accepted", LIMIT, || async {
+        let accepted = eventually("an order to be accepted", async || {
             let answer = Answer::attempt(run.order(&product, &key)).await.ok()?;
             (answer.status == 201).then(|| answer.text("id"))
         });
-        run.wait_paid(&accepted.await.unwrap()).await;
+        run.wait_paid(&accepted.await).await;
         run.lines
             .lock()
             .unwrap()
@@ -87,11 +87,11 @@ async fn run_all_reads_on_while_the_disk_is_full_and_takes_orders_again_by_itsel
         .await
         .expect(200);
     let paid = orders.json().as_array().unwrap().len() as u64;
-    let left = wait_until("the stock of each order to be taken", LIMIT, || async {
+    eventually("the stock of each order to be taken", async || {
         let shelf = run.inventory(Method::GET, &format!("/products/{product}"));
         Answer::to(shelf).await.json()["quantity"] == STOCK - paid
-    });
-    left.await.unwrap();
+    })
+    .await;
     for ready in [
         run.inventory(Method::GET, "/readyz"),
         run.payments(Method::GET, "/readyz"),
@@ -132,12 +132,12 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     for store in stores {
         shim::fill_disk(store.dir(), true).unwrap();
     }
-    // A change that the server accepts before it tries to write is written once there is room.
-    let refused = wait_for("a refusal", LIMIT, || async {
+    // What is accepted before the server has tried to write is written once there is room.
+    let refused = eventually("a refusal", async || {
         let answer = shop.try_order(product, 1).await;
         answer.body.contains("(MISCONF)").then_some(answer)
-    });
-    let refused = refused.await.unwrap();
+    })
+    .await;
     refused.assert_unavailable("store-refused");
     let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
     assert_read(&[

@@ -11,12 +11,13 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::store::partition::Partitions;
+use stack::role::Role;
 use stack::system::{Builder, System};
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 
 pub(crate) use event::completed;
 pub(crate) use stack::client::Answer;
-pub(crate) use store::Store;
+pub(crate) use store::{Store, unrest, wait_drained};
 pub(crate) use traffic::{Traffic, insist};
 
 mod event;
@@ -136,37 +137,17 @@ impl Shop {
 
     /// Waits until an order has this status, and returns it.
     pub(crate) async fn wait_status(&self, id: OrderId, status: &str) -> Value {
-        wait_for(&format!("order {id} to be {status}"), LIMIT, || async {
+        eventually(&format!("order {id} to be {status}"), async || {
             let order = self.order(id).await;
             (order["status"] == status).then_some(order)
         })
         .await
-        .unwrap()
     }
 
     /// All orders, newest first, read page by page.
     pub(crate) async fn orders(&self) -> Vec<Value> {
-        self.pages(
-            |path| self.to_payments(Method::GET, path),
-            "/orders?limit=100",
-        )
-        .await
-    }
-
-    /// The items of all pages from `first` on.
-    pub(crate) async fn pages(
-        &self,
-        request: impl Fn(&str) -> RequestBuilder,
-        first: &str,
-    ) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut next = Some(first.to_owned());
-        while let Some(path) = next {
-            let page = Answer::to(request(&path)).await.expect(200);
-            items.extend(page.json().as_array().unwrap().iter().cloned());
-            next = page.next_page();
-        }
-        items
+        let page = async |path: &str| Answer::to(self.to_payments(Method::GET, path)).await;
+        pages(page, "/orders?limit=100").await
     }
 
     /// The stock that inventory shows.
@@ -200,24 +181,38 @@ impl Shop {
     /// Waits until no work is left: no order is pending, and both groups have received and
     /// acknowledged every entry.
     pub(crate) async fn wait_drained(&self) {
-        let drained = wait_until("the system to come to rest", LIMIT, || async {
-            unrest(&self.inventory, &self.payments).await.is_none()
-        });
-        if let Err(error) = drained.await {
-            panic!(
-                "{error}: {:?}",
-                unrest(&self.inventory, &self.payments).await
-            );
-        }
+        wait_drained(&self.inventory, &self.payments).await;
+    }
+
+    /// Accepts that the store of this role's service has lost data, and waits until all is ready.
+    pub(crate) async fn adopt(&self, role: Role) {
+        let adopted = self.run(role, &["adopt-store"]).await;
+        assert!(adopted.status.success(), "{}", programs::text(&adopted));
+        self.system.wait_ready().await.unwrap();
+    }
+
+    /// How many events of paid orders were given to inventory and are not acknowledged.
+    pub(crate) async fn unacknowledged(&self) -> u64 {
+        let payments = &self.payments;
+        let group = payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        group.await.unwrap().pending
+    }
+
+    /// Waits until one event is given to inventory and not acknowledged.
+    pub(crate) async fn wait_given(&self) {
+        eventually("the event to be given to inventory", async || {
+            self.unacknowledged().await == 1
+        })
+        .await;
     }
 
     /// Waits until both consumer groups exist.
     pub(crate) async fn wait_groups(&self) {
-        let made = wait_until("both groups to be made again", LIMIT, || async {
+        eventually("both groups to be made again", async || {
             let completed = self.payments.has_group::<OrderCompleted>();
             completed.await && self.inventory.has_group::<RefundOrder>().await
-        });
-        made.await.unwrap();
+        })
+        .await;
     }
 
     /// Writes this stock into inventory's store, without a movement.
@@ -258,20 +253,15 @@ impl Shop {
     }
 }
 
-/// The first work that is left, in the order in which an order travels. A step that has no work
-/// left cannot make work for a later one.
-pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String> {
-    for partition in payments.partitions.all() {
-        let due = partition.key("due");
-        let pending = payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
-        if pending > 0 {
-            return Some(format!("{pending} orders in {due}"));
-        }
+/// The items of all pages from `first` on.
+pub(crate) async fn pages(page: impl AsyncFn(&str) -> Answer, first: &str) -> Vec<Value> {
+    let (mut items, mut next) = (Vec::new(), Some(first.to_owned()));
+    while let Some(path) = next {
+        let page = page(&path).await.expect(200);
+        items.extend(page.items());
+        next = page.next_page();
     }
-    match payments.backlog::<OrderCompleted>().await {
-        Some(backlog) => Some(backlog),
-        None => inventory.backlog::<RefundOrder>().await,
-    }
+    items
 }
 
 /// A client for both services.

@@ -28,20 +28,11 @@ async fn services_whose_logs_are_not_read_go_on_and_stop_in_time() {
     let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
     let (mut readers, mut processes) = (Vec::new(), Vec::new());
     for role in Role::ALL {
-        shop.system
-            .process(role.name())
-            .stop(STOP_LIMIT)
-            .await
-            .unwrap();
         let [(reader, stdout), (more, stderr)] = [full_pipe(), full_pipe()];
         readers.push([reader, more]);
-        let child = shop
-            .command(role, &env)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
-        processes.push(Watched::known(child, shop.system.url(role.name())).await);
+        let mut command = shop.command(role, &env);
+        command.stdout(stdout).stderr(stderr);
+        processes.push(Watched::in_place_of(&shop, role, command).await);
     }
     for _ in 0..500 {
         shop.place_order(product, 1).await;
@@ -74,9 +65,7 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
         })
         .await;
     assert_eq!(process.terminate().await, Some(0));
-    reader
-        .wait("the last line", |line| line.contains("stopping"))
-        .await;
+    reader.wait_last().await;
     let told = reader.objects();
     let lost = told.iter().filter_map(|line| line["lost"].as_u64());
     let lost: u64 = lost.sum();
@@ -119,9 +108,7 @@ async fn a_long_line_is_cut_and_says_so_in_both_formats() {
             404
         );
         assert_eq!(process.terminate().await, Some(0));
-        reader
-            .wait("the last line", |line| line.contains("stopping"))
-            .await;
+        reader.wait_last().await;
         assert_eq!(reader.count(|line| line.len() > MAX_LINE_BYTES), 0);
         if format == "pretty" {
             assert_eq!(reader.count(|line| line.contains("… (cut: it had 14")), 1);
@@ -148,9 +135,7 @@ async fn the_last_lines_of_a_process_are_never_missing() {
             assert_eq!(process.get(&format!("/products/{product}")).await, 200);
         }
         assert_eq!(process.terminate().await, Some(0));
-        reader
-            .wait("the last line", |line| line.contains("stopping"))
-            .await;
+        reader.wait_last().await;
         assert_eq!(reader.count(|line| line.contains("status=200")), 20);
     }
 }

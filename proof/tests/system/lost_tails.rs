@@ -1,9 +1,9 @@
 //! A store is restarted without its last writes, as weaker settings than the shipped ones and
 //! failovers allow. Each event that one of the two stores still has is acted on, once.
 
-use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, RefundOrder};
 use stack::redis::RedisServer;
-use stack::wait::wait_until;
+use stack::wait::{eventually, wait_until};
 
 use crate::harness::files::{length, lose_tail};
 use crate::harness::{LIMIT, Shop, completed, count};
@@ -18,13 +18,7 @@ async fn payments_forgot_the_acknowledgement_and_nothing_changes() {
     let product = shop.create_product("thing", 10).await;
     inventory.pause();
     shop.emit(&[completed(product, 3)]).await;
-    let given = wait_until("the event to be given to inventory", LIMIT, || async {
-        let group = shop
-            .payments
-            .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
-        group.await.unwrap().pending == 1
-    });
-    given.await.unwrap();
+    shop.wait_given().await;
     let before = length(payments);
     inventory.resume();
     shop.assert_quiet().await;
@@ -83,10 +77,10 @@ async fn inventory_forgot_orders_that_it_has_acknowledged_and_acts_on_them_again
     shop.assert_quiet().await;
     lose_tail(stores(&shop).1, before).await;
 
-    let whole = wait_until("the stock to be whole again", LIMIT, || async {
+    eventually("the stock to be whole again", async || {
         shop.stock(product).await == 500 && shop.stock(scarce).await == 0
-    });
-    whole.await.unwrap();
+    })
+    .await;
     settle(&shop).await;
     assert_eq!(shop.movements(product).await, 1 + 250);
     assert_eq!(shop.movements(scarce).await, 1 + 1);

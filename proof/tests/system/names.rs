@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 use shared::contract::id::ProductId;
 
-use crate::harness::{Answer, Shop, count};
+use crate::harness::{Answer, Shop, count, pages};
 
 const NAMES: [&str; 6] = [
     "message",
@@ -92,8 +92,8 @@ async fn get_product(shop: &Shop, id: ProductId) -> Value {
 }
 
 async fn listed_product(shop: &Shop, id: ProductId) -> Value {
-    let get = |path: &str| shop.to_inventory(Method::GET, path);
-    let products = shop.pages(get, "/products?limit=100").await;
+    let get = async |path: &str| Answer::to(shop.to_inventory(Method::GET, path)).await;
+    let products = pages(get, "/products?limit=100").await;
     let mut found = products
         .into_iter()
         .filter(|product| product["id"] == id.to_string());

@@ -9,10 +9,10 @@ use stack::process::Process;
 use stack::redis::Owner;
 use stack::role::Role;
 use stack::system::Builder;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::programs::{Lines, run, text};
-use crate::harness::{LIMIT, Shop, Store};
+use crate::harness::{Shop, Store};
 
 /// A system whose servers run, and none of its services.
 fn servers() -> Builder {
@@ -58,7 +58,7 @@ async fn wait_ready(shop: &Shop, role: Role) {
             .await
             .is_ok_and(|answer| answer.status() == 200)
     };
-    wait_until(role.name(), LIMIT, ready).await.unwrap();
+    eventually(role.name(), ready).await;
 }
 
 #[tokio::test]

@@ -75,10 +75,7 @@ async fn a_consumer_that_stops_acknowledges_what_it_has_done() {
     let consumer = shop.system.process("inventory consume");
     let exit = consumer.stop(STOP_LIMIT).await.unwrap();
     assert_eq!(exit.code(), Some(0));
-    let group = shop
-        .payments
-        .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
-    assert_eq!(group.await.unwrap().pending, 0);
+    assert_eq!(shop.unacknowledged().await, 0);
 }
 
 #[tokio::test]

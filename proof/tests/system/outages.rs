@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::Method;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::OrderId;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::programs::freeze;
-use crate::harness::{Answer, LIMIT, Shop, Traffic, count};
+use crate::harness::{Answer, Shop, Traffic, count};
 
 /// How long a client may wait for the answer "not now".
 const QUICKLY: Duration = Duration::from_secs(1);
@@ -155,10 +155,10 @@ async fn without_inventory_an_order_is_refused_quickly_and_does_not_exist() {
     assert_eq!(shop.cancel(OrderId::mint()).await.status, 404);
 
     inventory.restart().unwrap();
-    let accepted = wait_until("orders to be accepted again", LIMIT, || async {
+    eventually("orders to be accepted again", async || {
         shop.try_order(product, 1).await.status == 201
-    });
-    accepted.await.unwrap();
+    })
+    .await;
     shop.assert_quiet().await;
     assert_eq!(count(&shop.orders().await, "paid"), 1);
     assert_eq!(shop.stock(product).await, 9);
@@ -184,10 +184,10 @@ async fn payments_does_not_wait_for_an_inventory_that_hangs() {
     let answer = shop.try_order(product, 1).await;
     answer.assert_unavailable("inventory-unavailable");
     inventory.resume();
-    let accepted = wait_until("orders to be accepted again", LIMIT, || async {
+    eventually("orders to be accepted again", async || {
         shop.try_order(product, 1).await.status == 201
-    });
-    accepted.await.unwrap();
+    })
+    .await;
     shop.assert_quiet().await;
     assert_eq!(shop.orders().await.len(), 2);
 }

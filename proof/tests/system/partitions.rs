@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted};
 
-use crate::harness::{Answer, Shop, count};
+use crate::harness::{Answer, Shop, count, pages};
 
 const PARTITIONS: u16 = 4;
 
@@ -48,13 +48,13 @@ async fn a_list_merges_the_partitions_newest_first() {
         products.push(shop.create_product(&format!("thing {index}"), 9).await);
         orders.push(shop.place_order(products[index], 1).await.0);
     }
-    let get = |path: &str| shop.to_inventory(Method::GET, path);
-    let listed = shop.pages(get, "/products?limit=5").await;
+    let get = async |path: &str| Answer::to(shop.to_inventory(Method::GET, path)).await;
+    let listed = pages(get, "/products?limit=5").await;
     products.reverse();
     let expected: Vec<_> = products.iter().map(ToString::to_string).collect();
     assert_eq!(ids(&listed), expected);
-    let get = |path: &str| shop.to_payments(Method::GET, path);
-    let listed = shop.pages(get, "/orders?limit=7").await;
+    let get = async |path: &str| Answer::to(shop.to_payments(Method::GET, path)).await;
+    let listed = pages(get, "/orders?limit=7").await;
     orders.reverse();
     let expected: Vec<_> = orders.iter().map(ToString::to_string).collect();
     assert_eq!(ids(&listed), expected);

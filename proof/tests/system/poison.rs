@@ -4,9 +4,9 @@ use bytes::Bytes;
 use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
 use shared::contract::id::ProductId;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Shop, completed};
+use crate::harness::{Shop, completed};
 
 #[tokio::test]
 async fn an_entry_that_does_not_decode_is_parked_byte_for_byte_and_the_next_ones_flow() {
@@ -76,16 +76,16 @@ async fn log_and_readyz_say_that_there_are_dead_letters_and_how_to_list_them() {
         .add(OrderCompleted::STREAM.to_owned(), unheard_of())
         .await;
     shop.wait_drained().await;
-    // `/readyz` may repeat its figures for a second.
-    let told = wait_until("the figure", LIMIT, || async {
+    // Each figure stands for a second.
+    eventually("the figure", async || {
         let some = shop
             .probe(consumer, "readyz?verbose")
             .await
             .expect(200)
             .body;
         some.contains("dead_letters: 1, the oldest for") && some.contains("pending: 0")
-    });
-    told.await.unwrap();
+    })
+    .await;
     assert_eq!(shop.readyz(consumer).await.expect(200).body, "ready");
 
     let listed = shop
@@ -103,13 +103,13 @@ async fn log_and_readyz_say_that_there_are_dead_letters_and_how_to_list_them() {
 
     shop.system.process(consumer).restart().unwrap();
     let process = shop.system.process(consumer);
-    let told = wait_until("the line of each minute", LIMIT, || async {
+    eventually("the line of each minute", async || {
         let lines = process.last_lines(usize::MAX);
         lines
             .iter()
             .any(|line| line.contains("`inventory dead-letters` lists them"))
-    });
-    told.await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -178,17 +178,17 @@ async fn no_entry_is_parked_because_its_acknowledgement_fails() {
     shop.payments.ask("ACL", &forbid).await;
     let events: Vec<_> = (0..20).map(|_| completed(product, 1)).collect();
     shop.emit(&events).await;
-    let applied = wait_until("some stock to be taken", LIMIT, || async {
+    eventually("some stock to be taken", async || {
         shop.stock(product).await < 1_000
-    });
-    applied.await.unwrap();
+    })
+    .await;
     consumer.kill();
     consumer.restart().unwrap();
-    let tried = wait_until("the consumer to try again and again", LIMIT, || async {
+    eventually("the consumer to try again and again", async || {
         let lines = consumer.last_lines(usize::MAX);
         lines.iter().any(|line| line.contains("failures=8"))
-    });
-    tried.await.unwrap();
+    })
+    .await;
     let allow = ["SETUSER", "inventory", "+xack"];
     shop.payments.ask("ACL", &allow).await;
     shop.assert_quiet().await;

@@ -2,9 +2,9 @@
 
 use stack::credentials::User;
 use stack::ports;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 
-use crate::harness::{Answer, LIMIT, Shop};
+use crate::harness::{Answer, Shop};
 
 /// Processes that write to payments' store. inventory acknowledges there.
 const WRITERS: [&str; 3] = ["payments serve", "payments consume", "inventory consume"];
@@ -75,26 +75,26 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
         "payments serve",
         "payments consume",
     ] {
-        let wait = wait_until("the reason", LIMIT, || async {
+        eventually("the reason", async || {
             shop.readyz(process)
                 .await
                 .body
                 .contains("connection refused")
-        });
-        wait.await.unwrap();
+        })
+        .await;
         let told = shop.readyz(process).await;
         let service = process.split(' ').next().unwrap();
         let own = format!("the store of {service} at 127.0.0.1:");
         assert!(told.body.contains(&own), "{told:?}");
-        let logged = wait_for("the reason in the log", LIMIT, || async {
+        let logged = eventually("the reason in the log", async || {
             let logged = shop
                 .system
                 .process(process)
                 .last_lines(usize::MAX)
                 .join("\n");
             logged.contains(&own).then_some(logged)
-        });
-        let logged = logged.await.unwrap();
+        })
+        .await;
         for server in [shop.system.inventory_redis(), shop.system.payments_redis()] {
             for user in User::ALL {
                 let url = server.url(user);
@@ -109,10 +109,6 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
 }
 
 async fn wait_not_ready(shop: &Shop, process: &str) -> String {
-    wait_until("not ready", LIMIT, || async {
-        shop.readiness(process).await == 503
-    })
-    .await
-    .unwrap();
+    eventually("not ready", async || shop.readiness(process).await == 503).await;
     shop.readyz(process).await.text("detail")
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
 use stack::client::{Answer, client};
@@ -11,18 +11,12 @@ use stack::role::Role;
 
 use crate::harness::programs::text;
 use crate::harness::{LIMIT, Shop};
+use crate::reconcile::run::{paid, reconcile};
 
 /// How many orders take their stock twice: one more than a run repairs by default.
 const MANY: usize = 101;
 
-async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
-    let (id, _) = shop.place_order(product, quantity).await;
-    shop.wait_status(id, "paid").await;
-    shop.assert_quiet().await;
-    id
-}
-
-/// Asks inventory over HTTP to give the stock of an order back. Answers the status.
+/// Asks inventory over HTTP to give stock back. Answers the status.
 async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
     let url = format!("{}/admin/releases", shop.system.inventory_url());
     let body = json!({ "order_id": order, "product_id": product }).to_string();
@@ -31,25 +25,6 @@ async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
         .header("content-type", "application/json")
         .body(body);
     Answer::to(request).await.status
-}
-
-async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {
-    let graces = ["reconcile", "--json", "--grace", "0", "--orphan-grace", "0"];
-    let output = shop
-        .run(Role::PaymentsServe, &[&graces, args].concat())
-        .await;
-    let code = output.status.code().unwrap();
-    assert!([0, 3].contains(&code), "{code}: {}", text(&output));
-    (code, serde_json::from_slice(&output.stdout).unwrap())
-}
-
-/// The kind of each difference, and whether it was repaired.
-fn kinds(report: &Value) -> Vec<(&str, bool)> {
-    let lines = report["differences"].as_array().unwrap().iter();
-    let line = |line: &'_ Value| line["repaired"].as_bool().unwrap();
-    lines
-        .map(|found| (found["kind"].as_str().unwrap(), line(found)))
-        .collect()
 }
 
 #[tokio::test]
@@ -66,8 +41,7 @@ async fn a_paid_order_whose_stock_is_given_back_is_refunded_in_any_partition() {
         assert_eq!(shop.order(order).await["reason"], "released");
         // All five pieces can be sold once more.
         paid(&shop, product, 5).await;
-        let (code, report) = reconcile(&shop, &[]).await;
-        assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
+        reconcile(&shop, &[]).await.assert_found(0, &[]);
     }
 }
 
@@ -82,21 +56,14 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 88);
 
-    let (code, report) = reconcile(&shop, &[]).await;
-    assert_eq!(
-        (code, kinds(&report)),
-        (3, vec![("sold_twice", false); 3]),
-        "{report}"
-    );
-    let (code, report) = reconcile(&shop, &["--apply"]).await;
-    assert_eq!(
-        (code, kinds(&report)),
-        (0, vec![("sold_twice", true); 3]),
-        "{report}"
-    );
+    reconcile(&shop, &[])
+        .await
+        .assert_found(3, &[("sold_twice", false); 3]);
+    reconcile(&shop, &["--apply"])
+        .await
+        .assert_found(0, &[("sold_twice", true); 3]);
     assert_eq!(shop.stock(product).await, 94);
-    let (code, report) = reconcile(&shop, &["--apply"]).await;
-    assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
+    reconcile(&shop, &["--apply"]).await.assert_found(0, &[]);
     assert_eq!(shop.stock(product).await, 94);
     for order in &orders {
         assert_eq!(shop.order(*order).await["status"], "paid");
@@ -110,12 +77,9 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     // The same again, with orders that have given stock back once before.
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 88);
-    let (code, report) = reconcile(&shop, &["--apply"]).await;
-    assert_eq!(
-        (code, kinds(&report)),
-        (0, vec![("sold_twice", true); 3]),
-        "{report}"
-    );
+    reconcile(&shop, &["--apply"])
+        .await
+        .assert_found(0, &[("sold_twice", true); 3]);
     assert_eq!(shop.stock(product).await, 94);
 }
 
@@ -148,15 +112,16 @@ async fn more_than_a_hundred_differences_are_repaired_only_on_request() {
         798,
         "the run was not told to repair that many"
     );
-    let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
+    let run = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
     assert_eq!(
-        (code, &report["held_back"]),
+        (run.code, &run.report["held_back"]),
         (3, &json!(MANY - 2)),
-        "{report}"
+        "{run:?}"
     );
     assert_eq!(shop.stock(product).await, 800);
-    let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "500"]).await;
-    assert_eq!((code, kinds(&report).len()), (0, MANY - 2), "{report}");
+    reconcile(&shop, &["--apply", "--max-repairs", "500"])
+        .await
+        .assert_found(0, &[("sold_twice", true); MANY - 2]);
     assert_eq!(shop.stock(product).await, 899);
 }
 

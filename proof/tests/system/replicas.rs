@@ -4,10 +4,10 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use stack::ports;
 use stack::process::Process;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::programs::freeze;
-use crate::harness::{LIMIT, Shop, completed, count};
+use crate::harness::{Shop, completed, count};
 
 #[tokio::test]
 async fn two_replicas_of_each_consumer_share_the_work_exactly() {
@@ -55,14 +55,13 @@ async fn consumers_without_a_name_do_not_share_one() {
     let env = [("CONSUMER_HTTP_ADDR", address.as_str())];
     let (_second, _) = shop.start_overheard(Role::InventoryConsume, &env);
     let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
-    wait_until("both consumers to read", LIMIT, || async {
+    eventually("both to read", async || {
         shop.payments
             .group(stream, group)
             .await
             .is_some_and(|group| group.consumers == 2)
     })
-    .await
-    .unwrap();
+    .await;
     let product = shop.create_product("thing", 100).await;
     futures_util::future::join_all((0..50).map(|_| shop.place_order(product, 1))).await;
     shop.assert_quiet().await;
@@ -103,7 +102,7 @@ async fn freeze_with_work_in_hand(shop: &Shop, process: &Process) {
             .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
         group.await.is_some_and(|group| group.pending > 0)
     };
-    let frozen = wait_until("a freeze with work in hand", LIMIT, || async {
+    eventually("a freeze with work in hand", async || {
         if !group().await {
             return false;
         }
@@ -113,6 +112,6 @@ async fn freeze_with_work_in_hand(shop: &Shop, process: &Process) {
             process.resume();
         }
         has_work
-    });
-    frozen.await.unwrap();
+    })
+    .await;
 }

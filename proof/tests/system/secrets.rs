@@ -3,7 +3,7 @@
 use stack::credentials::User;
 use stack::redis::Owner;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::harness::programs::{run, text};
 use crate::harness::{LIMIT, Shop};
@@ -38,11 +38,11 @@ async fn no_password_ever_stands_in_the_output_of_a_process() {
     }
     shop.inventory.ask("ACL", &["DELUSER", "payments"]).await;
     let (_, consumer) = &overheard[3];
-    let noticed = wait_until("the refused login to be reported", LIMIT, || async {
+    eventually("the refused login to be reported", async || {
         let lines = consumer.lock().unwrap();
         lines.iter().any(|line| line.contains("WRONGPASS"))
-    });
-    noticed.await.unwrap();
+    })
+    .await;
     for (process, lines) in overheard {
         process.stop(LIMIT).await.unwrap();
         process.drain_output().await;

@@ -9,10 +9,10 @@ use std::path::Path;
 use stack::ports;
 use stack::redis::Owner;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
+use crate::harness::Shop;
 use crate::harness::programs::{run, run_with, text};
-use crate::harness::{LIMIT, Shop};
 
 const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 
@@ -188,14 +188,13 @@ async fn a_process_listens_where_a_name_leads() {
     let address = format!("localhost:{}", port.number());
     let env = [("HTTP_ADDR", address.as_str())];
     let (_process, _) = shop.start_overheard(Role::InventoryServe, &env);
-    wait_until("an answer", LIMIT, || async {
+    eventually("an answer", async || {
         run(Owner::Inventory, &["healthcheck"], &env)
             .await
             .status
             .success()
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]

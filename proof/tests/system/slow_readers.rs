@@ -11,7 +11,7 @@ use serde_json::json;
 use shared::contract::id::ProductId;
 use shared::http::page::MAX_ANSWER_BYTES;
 use stack::events::Events;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -131,14 +131,12 @@ async fn inventory_stands_a_crowd_that_does_not_read() {
     let missed =
         format!("GET {stream} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {mark}\r\n\r\n");
     let crowd = serve.crowd(STREAMS, &missed).await;
-    // Each stream gets the repeated events, or `reset` if too many streams hold repeated events
-    // already.
-    wait_until("the first event of each stream", LIMIT, || async {
+    // What is repeated, or, where too many hold that already, `reset`.
+    eventually("the first event of each", async || {
         let told = join_all(crowd.iter().map(is_told)).await;
         told.into_iter().all(|told| told)
     })
-    .await
-    .unwrap();
+    .await;
     serve.assert_well("what was missed", STREAMS).await;
     drop(crowd);
 }
@@ -217,9 +215,7 @@ async fn inventory_stands_crowds_that_send_half_a_head_or_more_than_is_read() {
     let crowd = iter(0..CROWD).map(|number| serve.say(number, &half));
     let crowd: Vec<_> = crowd.buffer_unordered(AT_ONCE).collect().await;
     let read = || async { serve.in_kernel().1 == 0 };
-    wait_until("the process to have read all bytes", LIMIT, read)
-        .await
-        .unwrap();
+    eventually("the process to have read all", read).await;
     serve.assert_well("half heads", CROWD).await;
     drop(crowd);
     let stream = "GET /products/stream HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -1,10 +1,10 @@
 //! Stores of other builds: no process compares them, writes to them, or goes on with them.
 
 use stack::role::Role;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 
 use crate::harness::programs::text;
-use crate::harness::{LIMIT, Shop, Store};
+use crate::harness::{Shop, Store};
 
 /// The status and the output of `reconcile --since 2h`.
 async fn reconcile(shop: &Shop) -> (i32, String) {
@@ -163,7 +163,7 @@ async fn a_store_without_a_file_is_reported_once_for_all_tries() {
             .filter(|loads: &u64| *loads >= 5)
     };
     shop.payments.ask("CONFIG", &["RESETSTAT"]).await;
-    wait_for("five attempts", LIMIT, tried).await.unwrap();
+    eventually("five attempts", tried).await;
     let said = lines.lock().unwrap().join("\n");
     assert_eq!(
         said.matches("keeps no append-only file").count(),

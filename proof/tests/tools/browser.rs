@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use stack::client::client;
 use stack::ports;
 use stack::ports::Port;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -68,11 +68,10 @@ impl Browser {
             .unwrap();
         let client = client(LIMIT).unwrap();
         let url = format!("http://127.0.0.1:{}", port.number());
-        wait_until("chromedriver", LIMIT, || async {
+        eventually("chromedriver", async || {
             client.get(format!("{url}/status")).send().await.is_ok()
         })
-        .await
-        .unwrap();
+        .await;
         let mut browser = Self {
             client,
             session: url,

@@ -1,9 +1,9 @@
 //! The explorer at `/docs`, in a real browser that reaches only this machine.
 
 use stack::system::System;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::browser::{Browser, LIMIT};
+use crate::browser::Browser;
 
 /// The explorer consists of components. Each has a tree of its own that no selector enters.
 const FIND: &str = "
@@ -35,11 +35,7 @@ impl Browser {
 
     async fn wait_text(&self, selector: &str, wanted: &str) {
         let what = format!("{wanted:?} in {selector}");
-        wait_until(&what, LIMIT, || async {
-            self.text(selector).await.contains(wanted)
-        })
-        .await
-        .unwrap();
+        eventually(&what, async || self.text(selector).await.contains(wanted)).await;
     }
 }
 

@@ -2,20 +2,16 @@
 
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, STREAM, Stores, partition};
+use crate::harness::{STREAM, Stores, partition};
 use crate::script::{PARK, Script};
 
 const MINUTE_MS: u64 = 60_000;
 
 /// Calls `move_checkpoint` as a consumer does.
 async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
-    let incarnation = stores
-        .own_store()
-        .replication_id(partition())
-        .await
-        .unwrap();
+    let incarnation = stores.incarnation().await;
     call_for(stores, &incarnation, known, to, "forward").await
 }
 
@@ -41,22 +37,18 @@ async fn call_for(
 /// The checkpoint that the own store has recorded.
 pub(crate) async fn checkpoint(stores: &Stores) -> Option<String> {
     let get = Command::new("HGET").key("checkpoint").arg(STREAM);
-    stores.operator.run(get).await.unwrap().text().ok()
+    stores.operate(get).await.text().ok()
 }
 
-/// Sends a command to the own store as a user with all rights.
-pub(crate) async fn operate(stores: &Stores, command: Command) {
-    stores.operator.run(command).await.unwrap();
-}
-
+/// Sends a command to the own store, with all rights.
 async fn identify(stores: &Stores) {
-    operate(
-        stores,
-        Command::new("SET")
-            .arg("identity")
-            .arg(stores.own_store().identity_text("test")),
-    )
-    .await;
+    stores
+        .operate(
+            Command::new("SET")
+                .arg("identity")
+                .arg(stores.own_store().identity_text("test")),
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -120,20 +112,15 @@ async fn a_checkpoint_that_has_gone_back_is_not_moved() {
 async fn a_checkpoint_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;
     identify(&stores).await;
-    let incarnation = stores
-        .own_store()
-        .replication_id(partition())
-        .await
-        .unwrap();
+    let incarnation = stores.incarnation().await;
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    wait_until("the store", LIMIT, || async {
+    eventually("the store", async || {
         call_for(&stores, &incarnation, "0-0", "5-0", "forward")
             .await
             .is_ok_and(|moved| moved == 0)
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(checkpoint(&stores).await, None);
     assert_eq!(advance(&stores, "0-0", "5-0").await.unwrap(), 1);
 }
@@ -143,12 +130,8 @@ async fn a_checkpoint_that_is_taken_back_keeps_its_oldest_pending_entry() {
     let stores = Stores::start().await;
     identify(&stores).await;
     let set = Command::new("HSET").args(["checkpoint", STREAM, "9-0 9 3-0 8-0 7-0"]);
-    operate(&stores, set).await;
-    let incarnation = stores
-        .own_store()
-        .replication_id(partition())
-        .await
-        .unwrap();
+    stores.operate(set).await;
+    let incarnation = stores.incarnation().await;
     assert_eq!(
         call_for(&stores, &incarnation, "9-0", "6-0", "back")
             .await
@@ -172,23 +155,19 @@ async fn a_value_that_is_no_checkpoint_is_left_alone() {
         "a store without identity"
     );
     identify(&stores).await;
-    operate(&stores, Command::new("SET").args(["checkpoint", "text"])).await;
+    stores
+        .operate(Command::new("SET").args(["checkpoint", "text"]))
+        .await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
         "a key of another type"
     );
-    let get = stores
-        .operator
-        .run(Command::new("GET").key("checkpoint"))
-        .await
-        .unwrap();
+    let get = stores.operate(Command::new("GET").key("checkpoint")).await;
     assert_eq!(get.text().unwrap(), "text");
-    operate(&stores, Command::new("DEL").key("checkpoint")).await;
-    operate(
-        &stores,
-        Command::new("HSET").args(["checkpoint", STREAM, "garbage"]),
-    )
-    .await;
+    stores.operate(Command::new("DEL").key("checkpoint")).await;
+    stores
+        .operate(Command::new("HSET").args(["checkpoint", STREAM, "garbage"]))
+        .await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
         "no checkpoint"
@@ -201,11 +180,9 @@ async fn a_full_store_still_moves_its_checkpoint() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "1-0").await.unwrap(), 1);
-    operate(
-        &stores,
-        Command::new("CONFIG").args(["SET", "maxmemory", "1"]),
-    )
-    .await;
+    stores
+        .operate(Command::new("CONFIG").args(["SET", "maxmemory", "1"]))
+        .await;
     assert_eq!(advance(&stores, "1-0", "2-0").await.unwrap(), 1);
 }
 
@@ -221,10 +198,10 @@ async fn parked_entries_move_the_checkpoint_too() {
 
 /// Waits until the checkpoint stands at this entry.
 pub(crate) async fn wait_checkpoint(stores: &Stores, id: &str) {
-    let there = wait_until("the checkpoint to be there", LIMIT, || async {
+    eventually("the checkpoint to be there", async || {
         checkpoint(stores)
             .await
             .is_some_and(|checkpoint| checkpoint.starts_with(id))
-    });
-    there.await.unwrap();
+    })
+    .await;
 }

@@ -20,7 +20,7 @@ use crate::harness::{LAYOUT, STREAM, partition};
 #[tokio::test]
 async fn a_checkpoint_moves_as_its_twin_says() {
     let (private, store) = start().await;
-    play::<Checkpoints>("checkpoint", &private.operator, &store).await;
+    play::<Checkpoints>("checkpoint", &private, &store).await;
 }
 
 #[tokio::test]

@@ -1,18 +1,20 @@
 //! What a consumer does with an entry: it hands it over in a bounded batch, settles it, and
 //! acknowledges it last.
 
+use std::iter::repeat_n;
+
 use shared::redis::Command;
 use shared::stream::group::BATCH;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, field};
+use crate::harness::{GROUP, STREAM, Stores, entries, field};
 use crate::script::{DONE, PARK, RETRY_TWICE, Script};
 
 #[tokio::test]
 async fn entries_are_handed_over_once_in_batches_of_bounded_size() {
     let stores = Stores::start().await;
     let script = Script::default();
-    stores.emit(vec![DONE; 1_050]).await;
+    stores.emit(repeat_n(DONE, 1_050)).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), vec![1; 1_050]);
@@ -114,13 +116,9 @@ async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
 async fn a_consumer_that_is_stopped_settles_what_it_has_in_hand() {
     let stores = Stores::start().await;
     let script = Script::default();
-    stores.emit(vec![DONE; 2_000]).await;
+    stores.emit(repeat_n(DONE, 2_000)).await;
     let running = stores.consume("one", &script);
-    wait_until("its first batch", LIMIT, || async {
-        !script.calls().is_empty()
-    })
-    .await
-    .unwrap();
+    eventually("its first batch", async || !script.calls().is_empty()).await;
     running.stop().await;
     let handled = script.times(DONE);
     assert!(handled.iter().all(|times| *times == 1));

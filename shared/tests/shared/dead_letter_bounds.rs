@@ -6,10 +6,10 @@ use proof::shim;
 use shared::redis::{Command, Entry};
 use shared::stream::dead_letter::{self, Bounds, Caretaker};
 use stack::redis::Overrides;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::dead_letters::{Log, flood, letters, names};
-use crate::harness::{LIMIT, Stores, calls, field, partition};
+use crate::harness::{Stores, calls, field, partition};
 use crate::script::Script;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -28,12 +28,12 @@ async fn dead_letters_leave_when_two_looks_find_them_much_older_than_the_newest_
         .key("dead_letters")
         .arg("1000-0")
         .args(old);
-    stores.operator.run(add).await.unwrap();
+    stores.operate(add).await;
     let name = Command::new("HSET")
         .key("dead_letter_ids")
         .arg("1-0 d")
         .arg("1000-0");
-    stores.operator.run(name).await.unwrap();
+    stores.operate(name).await;
     let script = Script::default();
     let ids = flood(&stores, 2).await;
     let _running = stores.consume("one", &script);
@@ -70,13 +70,12 @@ async fn a_clock_that_was_a_month_ahead_for_a_moment_removes_no_dead_letter() {
         let millis = i64::try_from(offset.as_millis()).unwrap();
         shim::offset_clock(stores.own.dir(), millis).unwrap();
         let real = stores.owner_of_stream();
-        wait_until("the other clock", LIMIT, || async {
+        eventually("the other clock", async || {
             let now = own.now(partition()).await.unwrap();
             let expected = real.now(partition()).await.unwrap().later_by(offset);
             now <= expected.later_by(HOUR) && expected <= now.later_by(HOUR)
         })
-        .await
-        .unwrap();
+        .await;
     };
     let look = async |caretaker: &Caretaker, what: &str, count: usize| {
         for _ in 0..3 {
@@ -131,13 +130,7 @@ async fn the_bytes_of_dead_letters_are_bounded_where_the_oldest_are_small_and_th
         .arg("USAGE")
         .key("dead_letters")
         .args(["SAMPLES", "0"]);
-    let usage = stores
-        .operator
-        .run(usage)
-        .await
-        .unwrap()
-        .unsigned()
-        .unwrap();
+    let usage = stores.operate(usage).await.unsigned().unwrap();
     let one = u64::try_from(SIZE).unwrap() * 2;
     assert!((BYTES - one..=BYTES).contains(&usage), "{usage} bytes");
 }
@@ -183,7 +176,7 @@ async fn large_dead_letters_of_older_builds_are_listed_and_leave_whole() {
             .key("dead_letter_ids")
             .arg(name)
             .arg(id);
-        stores.operator.run(name).await.unwrap();
+        stores.operate(name).await;
     }
     let mut lines = Vec::new();
     let show = |line| {
@@ -207,16 +200,7 @@ async fn large_dead_letters_of_older_builds_are_listed_and_leave_whole() {
         .await
         .unwrap();
     let length = Command::new("XLEN").key("dead_letters");
-    assert_eq!(
-        stores
-            .operator
-            .run(length)
-            .await
-            .unwrap()
-            .unsigned()
-            .unwrap(),
-        count
-    );
+    assert_eq!(stores.operate(length).await.unsigned().unwrap(), count);
     assert_eq!(
         names(&stores).await,
         LARGE_COUNT - 2,
@@ -244,7 +228,7 @@ async fn a_name_that_stays_is_looked_for_once() {
         let remove = Command::new("XDEL")
             .key("dead_letters")
             .arg(letters[number].id.as_str());
-        stores.operator.run(remove).await.unwrap();
+        stores.operate(remove).await;
     };
     let caretaker = Caretaker::new(Bounds::SHIPPED, HOUR);
     // First one from the middle, then the oldest. Names that are older than all dead letters are
@@ -269,11 +253,11 @@ async fn add(stores: &Stores, value: &str) -> String {
         .arg("*")
         .args(known.split(' '))
         .args(["dl_attempts", "1", "value", value]);
-    stores.operator.run(add).await.unwrap().text().unwrap()
+    stores.operate(add).await.text().unwrap()
 }
 
 /// Changes the permissions of the service in its own store.
 async fn grant(stores: &Stores, rule: &'static str) {
     let grant = Command::new("ACL").args(["SETUSER", "inventory", rule]);
-    stores.operator.run(grant).await.unwrap();
+    stores.operate(grant).await;
 }

@@ -8,10 +8,10 @@ use shared::store::Store;
 use shared::store::partition::Partitions;
 use shared::stream::dead_letter::{Bounds, Caretaker};
 use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use crate::dead_letters::{Log, flood, letters, names};
-use crate::harness::{LIMIT, Stores, calls, entries, url};
+use crate::harness::{Stores, calls, entries, url};
 use crate::replicas::{ACKS, Replica};
 use crate::script::Script;
 
@@ -25,10 +25,10 @@ async fn an_entry_whose_dead_letter_is_gone_is_parked_again() {
     stores.wait_settled().await;
     running.stop().await;
     let lost = &letters(&stores).await[1];
-    let removal = Command::new("XDEL")
+    let delete = Command::new("XDEL")
         .key("dead_letters")
         .arg(lost.id.as_str());
-    stores.operator.run(removal).await.unwrap();
+    stores.operate(delete).await;
     assert_eq!((letters(&stores).await.len(), names(&stores).await), (2, 3));
     // As after a failover: the store has a new incarnation, and a replay is due.
     stores.own.kill();
@@ -53,12 +53,11 @@ async fn an_entry_is_parked_once_and_acknowledged_when_replicas_have_its_dead_le
     let before = calls(&stores.operator, "wait").await;
     flood(&stores, COUNT).await;
     let running = stores.consume_into(own, &stores.settings("one"), &Script::default());
-    // Several attempts: each of them asks the replicas at least once.
-    wait_until("several attempts", LIMIT, || async {
+    // Many attempts: each asks the replicas at least once.
+    eventually("several attempts", async || {
         calls(&stores.operator, "wait").await >= before + 8
     })
-    .await
-    .unwrap();
+    .await;
     assert!(
         stores.pending().await >= Some(1),
         "acknowledged without the replica"
@@ -83,13 +82,13 @@ async fn a_partition_that_fails_does_not_stop_the_dead_letters_of_others() {
             let add = Command::new("XADD")
                 .key(key)
                 .args(["*", "dl_reason", number]);
-            stores.operator.run(add).await.unwrap();
+            stores.operate(add).await;
         }
     }
     for partition in [1, 2] {
         let key = format!("dead_letters:{{{partition}}}");
         let broken = Command::new("SET").key(key).arg("not a stream");
-        stores.operator.run(broken).await.unwrap();
+        stores.operate(broken).await;
     }
     let bounds = Bounds {
         count: 1,

@@ -14,10 +14,10 @@ use shared::service::process::Process;
 use shared::service::settings::{Defaults, ServiceSettings};
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, Dead};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tempfile::NamedTempFile;
 
-use crate::harness::{LIMIT, STREAM, Stores, calls, entries, field};
+use crate::harness::{STREAM, Stores, calls, entries, field};
 use crate::opening::witness;
 use crate::script::{DONE, Script};
 
@@ -32,7 +32,7 @@ async fn a_flood_of_unreadable_entries_is_parked_in_batches_and_the_good_one_is_
     stores.emit([DONE]).await;
     let _running = stores.consume("one", &script);
     let done = || async { script.times(DONE) == [1] };
-    wait_until("the good one", LIMIT, done).await.unwrap();
+    eventually("the good one", done).await;
     assert_eq!(
         Dead::of(&stores.own_store()).await.unwrap().count,
         FLOOD as u64
@@ -126,13 +126,7 @@ async fn dead_letters_are_bounded_in_bytes_too() {
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     let usage = Command::new("MEMORY").arg("USAGE").key("dead_letters");
-    let usage = stores
-        .operator
-        .run(usage)
-        .await
-        .unwrap()
-        .unsigned()
-        .unwrap();
+    let usage = stores.operate(usage).await.unsigned().unwrap();
     assert!(usage <= BYTES, "{usage} bytes");
     assert!((1..60).contains(&names(&stores).await));
 }
@@ -154,25 +148,19 @@ async fn dead_letters_are_logged_again_and_names_without_a_letter_are_forgotten(
     process.consume(&Script::default(), &store, &settings);
     let test = async {
         let opened = || async { store.has_identity().await.unwrap_or(false) };
-        wait_until("the store to be open", LIMIT, opened)
-            .await
-            .unwrap();
+        eventually("the store to be open", opened).await;
         flood(&stores, 2 * LETTERS).await;
         stores.wait_parked(2 * LETTERS).await;
         let trim = Command::new("XTRIM")
             .key("dead_letters")
             .arg("MAXLEN")
             .arg("7");
-        stores.operator.run(trim).await.unwrap();
+        stores.operate(trim).await;
         let forgotten = || async { names(&stores).await == LETTERS };
-        wait_until("names to be forgotten", LIMIT, forgotten)
-            .await
-            .unwrap();
+        eventually("names to be forgotten", forgotten).await;
         let told = format!("\"dead_letters\":{LETTERS},");
         let is_told = || async { log.text().matches(&told).count() >= 2 };
-        wait_until("two lines about them", LIMIT, is_told)
-            .await
-            .unwrap();
+        eventually("two lines about them", is_told).await;
         assert!(log.text().contains("`test dead-letters` lists them"));
         stop.cancel();
     };
@@ -261,12 +249,6 @@ pub(crate) async fn letters(stores: &Stores) -> Vec<Entry> {
 /// The number of names of dead letters.
 pub(crate) async fn names(stores: &Stores) -> usize {
     let names = Command::new("HLEN").key("dead_letter_ids");
-    let count = stores
-        .operator
-        .run(names)
-        .await
-        .unwrap()
-        .unsigned()
-        .unwrap();
+    let count = stores.operate(names).await.unsigned().unwrap();
     usize::try_from(count).unwrap()
 }

@@ -8,9 +8,9 @@ use shared::redis::{Command, Entry, RedisUrl};
 use shared::stream::consumer::Settings;
 use stack::credentials::User;
 use stack::redis::Overrides;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::checkpoint::{operate, wait_checkpoint};
+use crate::checkpoint::wait_checkpoint;
 use crate::harness::{LIMIT, STREAM, Stores, field, membership, partition};
 use crate::script::{DIE, DONE, FAIL_THEN_DIE, HELD, Script};
 
@@ -32,12 +32,12 @@ async fn a_replay_of_a_store_that_went_back_survives_the_death_of_its_consumer()
         wait_checkpoint(&stores, &ids[1]).await;
         let limit_memory = |limit| Command::new("CONFIG").args(["SET", "maxmemory", limit]);
         if is_full {
-            operate(&stores, limit_memory("1")).await;
+            stores.operate(limit_memory("1")).await;
         }
-        operate(&stores, Command::new("DEL").key("checkpoint")).await;
+        stores.operate(Command::new("DEL").key("checkpoint")).await;
         wait_times(&script, HELD, 2).await;
         drop(running);
-        operate(&stores, limit_memory("0")).await;
+        stores.operate(limit_memory("0")).await;
 
         let script = Script::default();
         script.let_go();
@@ -121,7 +121,7 @@ async fn an_entry_that_fails_before_it_kills_its_consumer_is_parked_in_the_end()
     assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
     assert_eq!(field(&parked, "dl_reason"), "max_deliveries");
     let counts = Command::new("EXISTS").key("attempts");
-    assert_eq!(stores.operator.run(counts).await.unwrap().int().unwrap(), 0);
+    assert_eq!(stores.operate(counts).await.int().unwrap(), 0);
 }
 
 /// The entry is a dead letter, and a replay hands it over all the same.
@@ -142,13 +142,10 @@ async fn an_entry_that_kills_its_consumer_does_not_kill_each_replay() {
     for _ in 0..MOST_LIVES {
         let script = Script::default();
         let running = stores.consume("one", &script);
-        wait_until(
-            "the death of the consumer, or the end of the replay",
-            LIMIT,
-            || async { has_died(&script) || recorded().await == Some(true) },
-        )
-        .await
-        .unwrap();
+        eventually("its death, or the end of the replay", async || {
+            has_died(&script) || recorded().await == Some(true)
+        })
+        .await;
         if recorded().await == Some(true) {
             stores.wait_parked(1).await;
             return;
@@ -163,11 +160,10 @@ async fn live_until_parked(stores: &Stores, has_died: impl Fn(&Script) -> bool) 
     for _ in 0..MOST_LIVES {
         let script = Script::default();
         let running = stores.consume("one", &script);
-        wait_until("the death of the consumer, or the end", LIMIT, || async {
+        eventually("its death, or the end", async || {
             has_died(&script) || stores.is_settled().await
         })
-        .await
-        .unwrap();
+        .await;
         drop(running);
         if stores.is_settled().await {
             return stores.wait_parked(1).await.remove(0);
@@ -178,21 +174,19 @@ async fn live_until_parked(stores: &Stores, has_died: impl Fn(&Script) -> bool) 
 
 /// Waits until the handler got an order of this quantity this many times.
 async fn wait_times(script: &Script, quantity: u32, times: usize) {
-    wait_until("the order to be handed over", LIMIT, || async {
+    eventually("the order to be handed over", async || {
         script.times(quantity) == [times]
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// Waits until no replay is due.
 async fn wait_unmarked(stores: &Stores) {
-    wait_until("the marks to be removed", LIMIT, || async {
+    eventually("the marks to be removed", async || {
         let marks = Command::new("EXISTS").key("replays_due");
-        stores.operator.run(marks).await.unwrap().int().unwrap() == 0
+        stores.operate(marks).await.int().unwrap() == 0
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// A link to the store of the stream, and the URL through the link.

@@ -11,10 +11,8 @@ use shared::service::process::Process;
 use shared::service::settings::{Defaults, ServiceSettings};
 use stack::client;
 use stack::ports::{self, Port};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::sync::oneshot;
-
-use crate::http::LIMIT;
 
 /// The settings of a service that listens on a free port.
 fn settings(port: &Port) -> ServiceSettings {
@@ -60,9 +58,7 @@ async fn a_process_waits_for_each_dependency_before_its_tasks_begin() {
                     && !text.contains("disk")
             })
         };
-        wait_until("a process that waits", LIMIT, waits)
-            .await
-            .unwrap();
+        eventually("a process that waits", waits).await;
         database.send(()).unwrap();
         beginning.await.unwrap();
         let ready = || async {
@@ -70,9 +66,7 @@ async fn a_process_waits_for_each_dependency_before_its_tasks_begin() {
                 .await
                 .is_some_and(|(status, _)| status == 200)
         };
-        wait_until("a process that is ready", LIMIT, ready)
-            .await
-            .unwrap();
+        eventually("a process that is ready", ready).await;
         stop.cancel();
     };
     let settings = settings(&port);

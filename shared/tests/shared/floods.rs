@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use poem::endpoint::make_sync;
 use poem::{Body, handler};
 use shared::http::routes::{NO_STORE, Routes};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -192,11 +192,7 @@ async fn an_address_without_free_connections_may_ask_probes_and_others_may_ask_a
     }
     // A connection that ends makes room for the next one of its address.
     streams.pop();
-    wait_until("a free connection", LIMIT, || async {
-        ask(&server, 1, "/hello").await.0 == 200
-    })
-    .await
-    .unwrap();
+    eventually("a place", async || ask(&server, 1, "/hello").await.0 == 200).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use shared::store::partition::Partitions;
 use shared::store::{Layout, Store};
 
 use crate::harness::{LAYOUT, STREAM, Stores};
-use crate::layouts::{LUA, answer, ask, open, store_of};
+use crate::layouts::{LUA, answer, ask, store_of};
 
 #[tokio::test]
 async fn a_store_of_another_service_is_refused_for_good() {
@@ -18,11 +18,9 @@ async fn a_store_of_another_service_is_refused_for_good() {
         },
         LUA,
     );
-    open(&stores, &store_of(&stores, LAYOUT, LUA))
-        .await
-        .unwrap();
+    stores.open(&store_of(&stores, LAYOUT, LUA)).await.unwrap();
     let identity = ask(&stores, "GET", &["identity"]).await;
-    let error = open(&stores, &other).await.unwrap_err();
+    let error = stores.open(&other).await.unwrap_err();
     assert!(
         matches!(&error, OpenError::OtherService { owner, .. } if owner == "test"),
         "{error:?}"
@@ -38,7 +36,7 @@ async fn a_store_without_identity_and_with_the_stream_of_the_other_service_is_re
     ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
     // A user with all rights, as in a system that has one user for everything.
     let store = Store::new(stores.operator.clone(), LAYOUT, &[LUA], Partitions::NONE);
-    let error = open(&stores, &store).await.unwrap_err();
+    let error = stores.open(&store).await.unwrap_err();
     assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
     assert_eq!(ask(&stores, "GET", &["identity"]).await, "");
 }
@@ -55,7 +53,7 @@ async fn a_database_of_another_program_is_refused_for_good() {
     ] {
         ask(&stores, "DEL", &["identity"]).await;
         ask(&stores, name, words).await;
-        let error = open(&stores, &store).await.unwrap_err();
+        let error = stores.open(&store).await.unwrap_err();
         assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
         assert!(error.is_final());
     }

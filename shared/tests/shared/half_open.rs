@@ -4,27 +4,19 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::redis::{Code, Command, Redis, RedisError, STUCK_AFTER};
+use shared::redis::{Code, Command, Redis, STUCK_AFTER};
 use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::wait_until;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::harness::{Stores, membership};
+use crate::harness::{Stores, assert_unknown, membership};
+use crate::redis::{BACK, MARGIN, answered, get};
 use crate::relay::Relay;
 
-/// How soon after the wire works again a client has to work.
-const BACK: Duration = Duration::from_secs(2);
-/// How much a busy machine may add to a limit.
-const MARGIN: Duration = Duration::from_millis(500);
-
-fn get() -> Command {
-    Command::new("GET").key("product:1")
-}
-
-/// Asks like a busy process, with eight calls at a time, for this long. Answers the number of calls
-/// that were answered.
+/// Asks as a busy process does, several times at once, until the time is over. Answers how much of
+/// it was answered.
 async fn busy(redis: &Redis, time: Duration) -> usize {
     let until = Instant::now() + time;
     let askers = (0..8).map(|_| async {
@@ -47,24 +39,11 @@ async fn a_busy_client_leaves_a_connection_on_which_nothing_is_answered() {
     for _ in 0..2 {
         relay.swallow();
         let error = redis.run(get()).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                RedisError::Unavailable {
-                    code: Code::Unknown,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
-        // Only the open connections are lost, and the client does not learn of it.
+        assert_unknown(&error);
+        // Only what is connected now is lost; nobody tells the client.
         relay.heal();
         let limit = STUCK_AFTER + MARGIN;
-        wait_until("the client", limit, || async {
-            redis.run(get()).await.is_ok()
-        })
-        .await
-        .unwrap();
+        answered(&redis, limit).await;
     }
 }
 
@@ -89,10 +68,7 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     );
 
     relay.heal();
-    let back = wait_until("the client", BACK, || async {
-        redis.run(get()).await.is_ok()
-    });
-    back.await.unwrap();
+    answered(&redis, BACK).await;
     let accepted = relay.accepted();
     assert!(busy(&redis, STUCK_AFTER + MARGIN).await > 100);
     assert_eq!(
@@ -146,7 +122,7 @@ async fn a_client_whose_server_refuses_to_work_stays() {
     let redis = Redis::worker(&relay.url(&stores.own, User::Inventory));
     redis.run(get()).await.unwrap();
     let full = Command::new("CONFIG").args(["SET", "maxmemory", "1"]);
-    stores.operator.run(full).await.unwrap();
+    stores.operate(full).await;
     let until = Instant::now() + STUCK_AFTER + MARGIN;
     while Instant::now() < until {
         let set = Command::new("SET").key("product:1").arg("more");

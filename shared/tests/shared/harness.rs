@@ -4,26 +4,27 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use shared::base::health::STALLED_AFTER;
+use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::redis::{Command, Entry, Redis, RedisUrl, ReplicaAcks, Reply};
+use shared::store::open::OpenError;
 use shared::store::partition::{Partition, Partitions};
 use shared::store::{Layout, Store};
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::group::{Membership, Pace};
-use stack::binaries;
 use stack::credentials::User;
-use stack::guard::{Farewell, Guard};
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 use tempfile::TempDir;
 
+use crate::opening::witness;
 use crate::script::{Script, order};
 
 mod look;
 mod running;
 
-pub(crate) use look::{calls, entries, field};
+pub(crate) use look::{assert_unknown, calls, entries, field};
 pub(crate) use running::Running;
 
 /// Generous, because a compiler may run beside the tests.
@@ -68,24 +69,13 @@ impl Stores {
     /// The same, with these settings of the servers changed.
     pub(crate) async fn start_with(overrides: Overrides) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (server, stack) = tokio::task::spawn_blocking(|| {
-            let stack = binaries::shared().unwrap().stack;
-            (stack::server::shared().unwrap(), stack)
-        })
-        .await
-        .unwrap();
-        let start = |store: Owner| {
-            RedisServer::start(RedisOptions {
-                store,
-                dir: dir.path().join(store.name()),
-                server: server.clone(),
-                guard: Guard {
-                    stack: stack.clone(),
-                    farewell: Farewell::Kill,
-                },
-                sink: None,
+        let start = async |store: Owner| {
+            let options = RedisOptions::private(store, dir.path().join(store.name()));
+            let options = RedisOptions {
                 overrides: overrides.clone(),
-            })
+                ..options.await?
+            };
+            RedisServer::start(options).await
         };
         let (streams, own) = tokio::join!(start(Owner::Payments), start(Owner::Inventory));
         let (streams, own) = (streams.unwrap(), own.unwrap());
@@ -98,15 +88,10 @@ impl Stores {
             stalled_after: STALLED_AFTER,
             _dir: dir,
         };
-        // This incarnation counts as replayed. So a test sees events twice only if it asks
-        // for a replay.
-        let incarnation = stores
-            .own_store()
-            .replication_id(partition())
-            .await
-            .unwrap();
-        let set = Command::new("SET").key("incarnation").arg(incarnation);
-        stores.operator.run(set).await.unwrap();
+        // As if everything had been acted on up to now, so that no test sees events twice without
+        // asking for it.
+        let set = Command::new("SET").key("incarnation");
+        stores.operate(set.arg(stores.incarnation().await)).await;
         stores
     }
 
@@ -121,7 +106,23 @@ impl Stores {
         Store::new(redis, LAYOUT, &[LUA], partitions)
     }
 
-    /// The store of the stream, as its owner sees it.
+    /// Sends a command to the own store.
+    pub(crate) async fn operate(&self, command: Command) -> Reply {
+        self.operator.run(command).await.unwrap()
+    }
+
+    /// Opens the own store as a service does.
+    pub(crate) async fn open(&self, store: &Store) -> Result<(), OpenError> {
+        store.open(&witness(self), &Shutdown::new()).await
+    }
+
+    /// The present incarnation of the own store.
+    pub(crate) async fn incarnation(&self) -> String {
+        let incarnation = self.own_store().replication_id(partition()).await;
+        incarnation.unwrap()
+    }
+
+    /// The store of the stream as its owner sees it.
     pub(crate) fn owner_of_stream(&self) -> Store {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
         Store::new(redis, LAYOUT, &[LUA], Partitions::NONE)
@@ -213,13 +214,8 @@ impl Stores {
         let pending = pending
             .arg(idle.as_millis().to_string())
             .args(["-", "+", "10000"]);
-        self.emitter
-            .run(pending)
-            .await
-            .unwrap()
-            .list()
-            .unwrap()
-            .len()
+        let pending = self.emitter.run(pending).await.unwrap();
+        pending.list().unwrap().len()
     }
 
     /// Whether every entry was delivered to the group and acknowledged.
@@ -230,18 +226,16 @@ impl Stores {
 
     /// Waits until [`Stores::is_settled`].
     pub(crate) async fn wait_settled(&self) {
-        wait_until("all entries to be settled", LIMIT, || self.is_settled())
-            .await
-            .unwrap();
+        eventually("the end of all entries", || self.is_settled()).await;
     }
 
     /// Waits until there are this many dead letters, and answers them.
     pub(crate) async fn wait_parked(&self, count: usize) -> Vec<Entry> {
-        let parked = wait_for("dead letters", LIMIT, || async {
+        let parked = eventually("dead letters", async || {
             let parked = entries(&self.operator, "dead_letters").await;
             (parked.len() >= count).then_some(parked)
-        });
-        let parked = parked.await.unwrap();
+        })
+        .await;
         assert_eq!(parked.len(), count, "{parked:?}");
         parked
     }

@@ -13,7 +13,7 @@ use shared::base::shutdown::Shutdown;
 use shared::http::request::RequestScope;
 use shared::http::routes::Routes;
 use shared::http::settings::HttpSettings;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -225,11 +225,10 @@ async fn the_request_of_a_client_that_goes_away_ends_too() {
     server.gate.arrived.notified().await;
     assert_eq!(server.problem("/error").await.1, "overloaded");
     impatient.abort();
-    wait_until("the request of the lost client to end", LIMIT, || async {
+    eventually("the place is free", async || {
         server.get("/error").await.0 == 500
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 #[tokio::test]
@@ -238,11 +237,10 @@ async fn requests_under_way_are_finished_before_the_end() {
     let (answer, ()) = tokio::join!(server.get("/held"), async {
         server.gate.arrived.notified().await;
         server.shutdown.cancel();
-        wait_until("the listener to close", LIMIT, || async {
+        eventually("nobody listens", async || {
             TcpStream::connect(server.address).await.is_err()
         })
-        .await
-        .unwrap();
+        .await;
         server.gate.opened.notify_waiters();
     });
     assert_eq!(answer, (200, "held".to_owned()));

@@ -10,9 +10,9 @@ use shared::store::partition::{Partition, Partitions};
 use shared::store::{Layout, Store, Taken};
 use shared::stream::loss::accept_loss;
 use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, partition, url};
+use crate::harness::{LAYOUT, STREAM, Stores, partition, url};
 use crate::opening::witness;
 
 pub(crate) const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
@@ -54,16 +54,10 @@ pub(crate) fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
     Store::new(redis, layout, &[lua], Partitions::NONE)
 }
 
-pub(crate) async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
-    store.open(&witness(stores), &Shutdown::new()).await
-}
-
 pub(crate) async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
     let reply = stores
-        .operator
-        .run(Command::new(name).args(words.iter().copied()))
-        .await
-        .unwrap();
+        .operate(Command::new(name).args(words.iter().copied()))
+        .await;
     reply.text().unwrap_or_default()
 }
 
@@ -88,7 +82,7 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
     let witness = witness(&stores);
     let broken_off = async {
         let second = || async { taken(&stores).await[1] };
-        wait_until("the second step", LIMIT, second).await.unwrap();
+        eventually("the second step", second).await;
         // The process ends here.
         shutdown.cancel();
     };
@@ -104,7 +98,8 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
 
     ask(&stores, "DEL", &[STEPS[0], STEPS[1]]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
-    open(&stores, &store_of(&stores, TWO_STEPS, LUA))
+    stores
+        .open(&store_of(&stores, TWO_STEPS, LUA))
         .await
         .unwrap();
     assert_eq!(
@@ -126,7 +121,8 @@ async fn processes_that_migrate_a_store_at_the_same_time_leave_one_result() {
     ask(&stores, "SET", &["identity", OLD]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
     let opened = [0; 4].map(|_| async {
-        open(&stores, &store_of(&stores, TWO_STEPS, LUA))
+        stores
+            .open(&store_of(&stores, TWO_STEPS, LUA))
             .await
             .unwrap();
     });
@@ -141,7 +137,7 @@ async fn processes_that_migrate_a_store_at_the_same_time_leave_one_result() {
 async fn a_new_store_has_the_newest_layout_and_is_not_migrated() {
     let stores = Stores::start().await;
     let store = store_of(&stores, TWO_STEPS, LUA);
-    open(&stores, &store).await.unwrap();
+    stores.open(&store).await.unwrap();
     assert_eq!(taken(&stores).await, [false, false]);
     assert!(
         ask(&stores, "GET", &["identity"])
@@ -154,11 +150,11 @@ async fn a_new_store_has_the_newest_layout_and_is_not_migrated() {
 async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
     let stores = Stores::start().await;
     let older = store_of(&stores, LAYOUT, LUA);
-    open(&stores, &older).await.unwrap();
+    stores.open(&older).await.unwrap();
     assert_eq!(answer(&older).await.unwrap(), 42);
     ask(&stores, "SET", &[GATE, "open"]).await;
     let newer = store_of(&stores, TWO_STEPS, LUA);
-    open(&stores, &newer).await.unwrap();
+    stores.open(&newer).await.unwrap();
 
     // The older build is refused at once, also in a process that runs already.
     for error in [
@@ -172,7 +168,7 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
             "{error:?}"
         );
     }
-    let error = open(&stores, &older).await.unwrap_err();
+    let error = stores.open(&older).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -205,7 +201,7 @@ async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
     ask(&stores, "SET", &[GATE, "open"]).await;
     for (identity, expected) in [(OLD, 1), ("an-old-one", 0)] {
         ask(&stores, "SET", &["identity", identity]).await;
-        let error = open(&stores, &store).await.unwrap_err();
+        let error = stores.open(&store).await.unwrap_err();
         assert!(
             matches!(error, OpenError::LayoutTooOld { layout, oldest: 2 } if layout == expected),
             "{error:?}"
@@ -217,7 +213,7 @@ async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
     }
     // In the next layout both steps are taken.
     ask(&stores, "SET", &["identity", "an-old-one test 2 0"]).await;
-    open(&stores, &store).await.unwrap();
+    stores.open(&store).await.unwrap();
     assert_eq!(taken(&stores).await, [true, true]);
     assert_eq!(
         ask(&stores, "GET", &["identity"]).await,
@@ -229,7 +225,7 @@ async fn a_store_before_the_oldest_layout_is_refused_and_stays_as_it_is() {
 async fn an_identity_is_not_taken_back_by_a_slower_process() {
     let stores = Stores::start().await;
     let store = store_of(&stores, LAYOUT, LUA);
-    open(&stores, &store).await.unwrap();
+    stores.open(&store).await.unwrap();
     let before = ask(&stores, "GET", &["identity"]).await;
     let set = |read: &str| Call::new("set_identity").arg(read).arg("another test 1 0");
     let set = async |read| {
@@ -253,8 +249,8 @@ async fn builds_with_other_functions_run_side_by_side() {
         store_of(&stores, LAYOUT, LUA),
         store_of(&stores, LAYOUT, OTHER_LUA),
     );
-    open(&stores, &one).await.unwrap();
-    open(&stores, &other).await.unwrap();
+    stores.open(&one).await.unwrap();
+    stores.open(&other).await.unwrap();
     assert_eq!(
         (answer(&one).await.unwrap(), answer(&other).await.unwrap()),
         (42, 43)
@@ -289,7 +285,7 @@ async fn a_partition_that_lost_its_data_is_reported_before_another_one_is_migrat
     let readiness = Readiness::new(vec![check], Shutdown::new());
     let told = async {
         let told = || async { readiness.failures().await.concat().contains("adopt-store") };
-        wait_until("the remedy", LIMIT, told).await.unwrap();
+        eventually("the remedy", told).await;
         shutdown.cancel();
     };
     let (opened, ()) = tokio::join!(opened, told);

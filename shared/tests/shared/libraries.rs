@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use shared::base::shutdown::Shutdown;
 use shared::redis::Command;
 use shared::store::function::Call;
 use shared::store::libraries::UNUSED_AFTER;
 
 use crate::harness::{Stores, partition};
-use crate::opening::witness;
 
 /// Libraries of two builds of this service.
 const OLD: &str = "test_00112233aabb";
@@ -18,10 +16,8 @@ const OF_OTHERS: [&str; 2] = ["other_0123456789ab", "test_reports"];
 
 async fn ask(stores: &Stores, name: &'static str, words: &[&str]) {
     stores
-        .operator
-        .run(Command::new(name).args(words.iter().copied()))
-        .await
-        .unwrap();
+        .operate(Command::new(name).args(words.iter().copied()))
+        .await;
 }
 
 async fn load(stores: &Stores, library: &str) {
@@ -31,11 +27,7 @@ async fn load(stores: &Stores, library: &str) {
 }
 
 async fn libraries(stores: &Stores) -> BTreeSet<String> {
-    let list = stores
-        .operator
-        .run(Command::new("FUNCTION").arg("LIST"))
-        .await
-        .unwrap();
+    let list = stores.operate(Command::new("FUNCTION").arg("LIST")).await;
     let name = |library: shared::redis::Reply| library.field("library_name").unwrap().text();
     list.list()
         .unwrap()
@@ -61,10 +53,7 @@ async fn seen(stores: &Stores, library: &str, more: bool) {
 async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
     for library in [OLD, GONE].iter().chain(&OF_OTHERS) {
         load(&stores, library).await;
     }
@@ -84,22 +73,15 @@ async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others(
     assert!(!libraries(&stores).await.contains(OLD));
 
     let known = Command::new("HKEYS").key("libraries");
-    let known = stores.operator.run(known).await.unwrap().texts().unwrap();
-    assert_eq!(
-        known,
-        [store.library()],
-        "the times of removed libraries go"
-    );
+    let known = stores.operate(known).await.texts().unwrap();
+    assert_eq!(known, [store.library()], "what is gone is forgotten");
 }
 
 #[tokio::test]
 async fn a_build_whose_functions_were_removed_goes_on() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
     ask(&stores, "FUNCTION", &["DELETE", store.library()]).await;
     let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
     assert_eq!(answer.int().unwrap(), 42);
@@ -110,15 +92,12 @@ async fn a_build_whose_functions_were_removed_goes_on() {
 async fn a_clock_that_went_back_makes_no_library_look_unused() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
     load(&stores, GONE).await;
     ask(&stores, "HSET", &["libraries", GONE, "99999999999999"]).await;
     store.tend_libraries().await.unwrap();
     assert!(libraries(&stores).await.contains(GONE));
     let seen = Command::new("HGET").key("libraries").arg(GONE);
-    let seen = stores.operator.run(seen).await.unwrap().unsigned().unwrap();
-    assert!(seen < 99_999_999_999_999, "its time counts from now on");
+    let seen = stores.operate(seen).await.unsigned().unwrap();
+    assert!(seen < 99_999_999_999_999, "it is counted from now on");
 }

@@ -11,7 +11,7 @@ use shared::redis::{Command, Redis, RedisError};
 use shared::store::Store;
 use shared::store::partition::{Partition, Partitions};
 use stack::credentials::User;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -254,7 +254,7 @@ async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_h
         .await;
     let begin_ms: u64 = late.split_once('-').unwrap().0.parse().unwrap();
     let signals = Mutex::new(signals);
-    let behind = wait_for("an event from long after the late one", LIMIT, || async {
+    let behind = eventually("an event from long after it", async || {
         let id = live.change(1, "*", "in-time").await;
         let ms: u64 = id.split_once('-').unwrap().0.parse().unwrap();
         let Signal::Notice(notice) = next(&mut *signals.lock().await).await else {
@@ -262,8 +262,8 @@ async fn a_client_that_reconnects_receives_what_a_partition_that_was_read_late_h
         };
         let is_late = Duration::from_millis(ms - begin_ms) > OVERLAP + Duration::from_secs(1);
         is_late.then_some(notice.change.mark)
-    });
-    let behind = behind.await.unwrap();
+    })
+    .await;
     live.run("DEL", &["changes:{0}"]).await;
     live.run("RENAME", &["aside", "changes:{0}"]).await;
     let missed = live.missed(behind).await;

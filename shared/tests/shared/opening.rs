@@ -10,11 +10,10 @@ use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
 use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
-use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, membership, partition, url};
-use crate::layouts::{open, store_of};
+use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, calls, membership, partition};
+use crate::layouts::store_of;
 use crate::script::DONE;
 
 pub(crate) fn witness(stores: &Stores) -> Witness {
@@ -27,7 +26,7 @@ pub(crate) fn witness(stores: &Stores) -> Witness {
 
 async fn configure(stores: &Stores, name: &str, value: &str) {
     let set = Command::new("CONFIG").args(["SET", name, value]);
-    stores.operator.run(set).await.unwrap();
+    stores.operate(set).await;
 }
 
 #[tokio::test]
@@ -35,26 +34,16 @@ async fn a_new_store_is_given_its_identity_and_its_functions() {
     let stores = Stores::start().await;
     let store = stores.own_store();
     assert!(!store.has_identity().await.unwrap());
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
     assert!(store.has_identity().await.unwrap());
     let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
     assert_eq!(answer.int().unwrap(), 42);
 
     let get = || Command::new("GET").key("identity");
-    let identity = stores.operator.run(get()).await.unwrap();
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    let identity = stores.operate(get()).await;
+    stores.open(&store).await.unwrap();
     store.adopt().await.unwrap();
-    assert_eq!(
-        stores.operator.run(get()).await.unwrap(),
-        identity,
-        "for ever the same"
-    );
+    assert_eq!(stores.operate(get()).await, identity, "for ever the same");
 }
 
 #[tokio::test]
@@ -63,10 +52,7 @@ async fn a_server_that_drops_data_when_it_is_full_is_unfit() {
     let store = stores.own_store();
     for policy in ["allkeys-lru", "volatile-ttl", "allkeys-random"] {
         configure(&stores, "maxmemory-policy", policy).await;
-        let error = store
-            .open(&witness(&stores), &Shutdown::new())
-            .await
-            .unwrap_err();
+        let error = stores.open(&store).await.unwrap_err();
         assert!(
             matches!(&error, OpenError::Unfit(text) if text.contains(policy)),
             "{error:?}"
@@ -74,10 +60,7 @@ async fn a_server_that_drops_data_when_it_is_full_is_unfit() {
     }
     assert!(!store.has_identity().await.unwrap(), "nothing was written");
     configure(&stores, "maxmemory-policy", "noeviction").await;
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
 }
 
 #[tokio::test]
@@ -85,10 +68,7 @@ async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
     let stores = Stores::start().await;
     configure(&stores, "appendonly", "no").await;
     let store = stores.own_store();
-    store
-        .open(&witness(&stores), &Shutdown::new())
-        .await
-        .unwrap();
+    stores.open(&store).await.unwrap();
 }
 
 /// On a busy machine good functions may take too long as well.
@@ -125,14 +105,11 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
     for (made, others) in [(16, [8, 17, 0]), (0, [1, 8, 16])] {
         let stores = Stores::start().await;
         let store = stores.own_store_of(spread(made));
-        store
-            .open(&witness(&stores), &Shutdown::new())
-            .await
-            .unwrap();
-        let keys = stores.operator.run(Command::new("DBSIZE")).await.unwrap();
+        stores.open(&store).await.unwrap();
+        let keys = stores.operate(Command::new("DBSIZE")).await;
         for other in others {
             let store = stores.own_store_of(spread(other));
-            let opened = store.open(&witness(&stores), &Shutdown::new()).await;
+            let opened = stores.open(&store).await;
             let Err(error @ OpenError::OtherPartitions { .. }) = opened else {
                 panic!("{opened:?}")
             };
@@ -144,14 +121,8 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
             assert!(error.to_string().contains(&expected), "{error}");
             accept_loss(&store, &witness(&stores)).await.unwrap_err();
         }
-        assert_eq!(
-            stores.operator.run(Command::new("DBSIZE")).await.unwrap(),
-            keys
-        );
-        store
-            .open(&witness(&stores), &Shutdown::new())
-            .await
-            .unwrap();
+        assert_eq!(stores.operate(Command::new("DBSIZE")).await, keys);
+        stores.open(&store).await.unwrap();
     }
 }
 
@@ -161,15 +132,15 @@ async fn an_identity_that_names_no_layout_is_refused_in_every_partition() {
     for identity in ["an-old-one", "an-old-one 4"] {
         for index in 0..4 {
             let set = Command::new("SET").key(format!("identity:{{{index}}}"));
-            stores.operator.run(set.arg(identity)).await.unwrap();
+            stores.operate(set.arg(identity)).await;
         }
-        let opened = open(&stores, &stores.own_store_of(spread(4))).await;
+        let opened = stores.open(&stores.own_store_of(spread(4))).await;
         assert!(
             matches!(opened, Err(OpenError::LayoutTooOld { layout: 0, .. })),
             "{opened:?}"
         );
         let get = Command::new("GET").key("identity:{3}");
-        let identity_now = stores.operator.run(get).await.unwrap();
+        let identity_now = stores.operate(get).await;
         assert_eq!(identity_now.text().unwrap(), identity);
     }
 }
@@ -177,7 +148,8 @@ async fn an_identity_that_names_no_layout_is_refused_in_every_partition() {
 #[tokio::test]
 async fn a_server_that_does_not_take_the_functions_is_unfit() {
     let stores = Stores::start().await;
-    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua"))
+    let error = stores
+        .open(&store_of(&stores, LAYOUT, "this is no Lua"))
         .await
         .unwrap_err();
     assert!(
@@ -238,24 +210,14 @@ async fn assert_waits_for_adoption(stores: &Stores) {
         store.has_identity().await.unwrap()
     };
     let adopting = async {
-        // The service has looked at least twice, and still waits when the store is adopted.
-        wait_until("two looks", LIMIT, || async { looks(stores).await >= 2 })
-            .await
-            .unwrap();
+        // It has looked at least twice and is still waiting when it is adopted.
+        eventually("two looks", async || {
+            calls(&stores.emitter, "xinfo|stream").await >= 2
+        })
+        .await;
         assert!(!store.has_identity().await.unwrap());
         store.adopt().await.unwrap();
     };
     let (opened, ()) = tokio::join!(opening, adopting);
     assert!(opened);
-}
-
-/// How often a client has asked the stream for its groups and its last id.
-async fn looks(stores: &Stores) -> u64 {
-    let info = Command::new("INFO").arg("commandstats");
-    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
-    let line = info
-        .lines()
-        .find(|line| line.starts_with("cmdstat_xinfo|stream:"));
-    let calls = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next()?.parse().ok());
-    calls.unwrap_or(0)
 }

@@ -7,9 +7,9 @@ use shared::base::shutdown::Shutdown;
 use shared::live::{Change, FEED_BLOCK, Feed, Show, Tail};
 use shared::redis::{Code, Command, Redis, RedisError};
 use stack::credentials::User;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, STREAM, Stores, calls, partition, url};
+use crate::harness::{STREAM, Stores, calls, partition, url};
 use crate::script::{AWAY, DONE, Script};
 
 /// How long the test counts the commands of a consumer.
@@ -36,10 +36,7 @@ async fn a_consumer_that_fails_after_a_good_step_each_time_backs_off_and_is_not_
     grant(&stores, "+xautoclaim").await;
     stores.emit([DONE]).await;
     stores.wait_settled().await;
-    let ready = wait_until("readiness", LIMIT, || async {
-        running.failure().await.is_empty()
-    });
-    ready.await.unwrap();
+    eventually("readiness", async || running.failure().await.is_empty()).await;
 }
 
 #[tokio::test]
@@ -48,10 +45,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     stores.stalled_after = SOON;
     let script = Script::default();
     let running = stores.consume("one", &script);
-    let ready = wait_until("readiness", LIMIT, || async {
-        running.failure().await.is_empty()
-    });
-    ready.await.unwrap();
+    eventually("readiness", async || running.failure().await.is_empty()).await;
     let watched = async {
         // The pause between two tries first has to grow to its longest.
         tokio::time::sleep(WATCHED).await;
@@ -69,10 +63,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     stores.emit([DONE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), [1]);
-    let ready = wait_until("readiness", LIMIT, || async {
-        running.failure().await.is_empty()
-    });
-    ready.await.unwrap();
+    eventually("readiness", async || running.failure().await.is_empty()).await;
 }
 
 /// Each read of the stream succeeds, and the handler fails on the entry each time.
@@ -108,7 +99,7 @@ async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
     let forgetting = async {
         loop {
             let forget = Command::new("HDEL").key("checkpoint").arg(STREAM);
-            stores.operator.run(forget).await.unwrap();
+            stores.operate(forget).await;
         }
     };
     let watched = async {

@@ -3,15 +3,15 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use shared::redis::{Code, Command, Redis, RedisError};
+use shared::redis::{Command, Redis};
 use stack::credentials::User;
 use stack::ports;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::harness::{LIMIT, Stores, url};
+use crate::harness::{Stores, assert_unknown, url};
 
 /// No error and no log line may contain this password.
 const SECRET: &str = "s3cret";
@@ -53,24 +53,15 @@ fn ping() -> Command {
 /// What an error says about the store at that URL, once the reason is known.
 async fn reason_at(url: &str) -> String {
     let redis = Redis::worker(&url.parse().unwrap());
-    let reason = wait_for("a reason", LIMIT, || async {
+    eventually("a reason", async || {
         let error = redis.run(ping()).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                RedisError::Unavailable {
-                    code: Code::Unknown,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_unknown(&error);
         let text = error.to_string();
         assert!(!text.contains(SECRET), "{text}");
         text.split_once(" cannot be reached: ")
             .map(|(_, reason)| reason.to_owned())
-    });
-    reason.await.unwrap()
+    })
+    .await
 }
 
 #[tokio::test]
@@ -156,13 +147,13 @@ async fn sentinels_that_are_away_or_do_not_know_the_name_are_named() {
         )
     };
     let redis = Redis::worker(&url(free.number(), other.number()).parse().unwrap());
-    let both = wait_for("a reason", LIMIT, || async {
+    let both = eventually("a reason", async || {
         let text = redis.run(ping()).await.unwrap_err().to_string();
         text.contains("127.0.0.1:")
             .then_some(text)
             .filter(|text| text.contains("; "))
-    });
-    let both = both.await.unwrap();
+    })
+    .await;
     assert!(
         both.contains(" and 1 more cannot be reached: none of its Sentinels can be used; "),
         "{both}"
@@ -171,12 +162,12 @@ async fn sentinels_that_are_away_or_do_not_know_the_name_are_named() {
 
     let impostor = Impostor::saying(b"*-1\r\n").await;
     let redis = Redis::worker(&url(impostor.port, impostor.port).parse().unwrap());
-    let told = wait_for("a reason", LIMIT, || async {
+    let told = eventually("a reason", async || {
         let text = redis.run(ping()).await.unwrap_err().to_string();
         text.ends_with("it knows no primary by the name payments")
             .then_some(text)
-    });
-    let told = told.await.unwrap();
+    })
+    .await;
     assert!(
         told.contains("its Sentinels do not know the name of the URL; 127.0.0.1:"),
         "{told}"
@@ -224,24 +215,19 @@ async fn the_log_names_each_reason_once_for_all_clients_and_says_when_it_is_over
     let address = format!("the store at 127.0.0.1:{}", stores.own.port());
     stores.own.kill();
     let refused = format!("{address} cannot be reached: connection refused");
-    wait_until("the reason", LIMIT, || async {
+    eventually("the reason", async || {
         for client in &clients {
             client.run(ping()).await.unwrap_err();
         }
         log.lines_with(&refused) > 0
     })
-    .await
-    .unwrap();
+    .await;
     for client in &clients {
         client.run(ping()).await.unwrap_err();
     }
     stores.own.restart().await.unwrap();
     for client in &clients {
-        wait_until("the client", LIMIT, || async {
-            client.run(ping()).await.is_ok()
-        })
-        .await
-        .unwrap();
+        eventually("the client", async || client.run(ping()).await.is_ok()).await;
     }
     assert_eq!(log.lines_with(&refused), 1);
     assert_eq!(

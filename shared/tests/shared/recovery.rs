@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use shared::redis::Command;
 use shared::stream::group::{BATCH, Pace};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, field, membership};
+use crate::harness::{GROUP, NEVER, STREAM, Stores, field, membership};
 use crate::script::{DIE, DONE, HELD, PARK, Script};
 
 /// An idle time after which a consumer takes over almost at once.
@@ -23,7 +23,7 @@ async fn own_pending_entries_are_settled_on_start() {
     assert_eq!(script.times(DONE), [1; 250]);
     assert!(script.calls().iter().all(|call| call.orders.len() <= BATCH));
     let counts = Command::new("EXISTS").key("attempts");
-    let counts = stores.operator.run(counts).await.unwrap().int().unwrap();
+    let counts = stores.operate(counts).await.int().unwrap();
     assert_eq!(counts, 0, "no count is left behind");
 }
 
@@ -36,20 +36,16 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     stores.give("one", 1).await;
     let allow = async |rule: &'static str| {
         let rule = Command::new("ACL").args(["SETUSER", "inventory", rule]);
-        stores.operator.run(rule).await.unwrap();
+        stores.operate(rule).await;
     };
     allow("-hdel").await;
     let _running = stores.consume("one", &script);
-    wait_until("a second attempt", LIMIT, || async {
-        script.times(DONE) >= vec![2]
-    })
-    .await
-    .unwrap();
+    eventually("a second attempt", async || script.times(DONE) >= vec![2]).await;
     assert_eq!(stores.pending().await, Some(1));
     allow("+hdel").await;
     stores.wait_settled().await;
     let counts = Command::new("EXISTS").key("attempts");
-    assert_eq!(stores.operator.run(counts).await.unwrap().int().unwrap(), 0);
+    assert_eq!(stores.operate(counts).await.int().unwrap(), 0);
 }
 
 /// A consumer can leave such a count. It freezes before it counts, and wakes up after another
@@ -62,14 +58,12 @@ async fn the_count_of_an_entry_that_is_not_pending_is_forgotten() {
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     let count = Command::new("HSET").key("attempts").args(["1-0", "1"]);
-    stores.operator.run(count).await.unwrap();
+    stores.operate(count).await;
     let left = || async {
         let counts = Command::new("EXISTS").key("attempts");
-        stores.operator.run(counts).await.unwrap().int().unwrap() == 1
+        stores.operate(counts).await.int().unwrap() == 1
     };
-    wait_until("the count to go", LIMIT, || async { !left().await })
-        .await
-        .unwrap();
+    eventually("the count to go", async || !left().await).await;
 }
 
 #[tokio::test]
@@ -79,11 +73,10 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
     stores.emit([DONE; 20]).await;
     stores.give("dead", 20).await;
     let patient = stores.consume("patient", &script);
-    wait_until("the patient one", LIMIT, || async {
+    eventually("the patient one", async || {
         consumers(&stores).await.contains(&"patient".to_owned())
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(
         (stores.pending().await, script.calls().len()),
         (Some(20), 0)
@@ -110,11 +103,10 @@ async fn entries_of_a_dead_consumer_are_found_behind_many_of_a_living_one() {
     let long_ago = long_ago.args(["IDLE", "7200000"]);
     stores.emitter.run(long_ago).await.unwrap();
     let _running = stores.consume_after("alive", &script, NEVER);
-    wait_until("only entries of the living consumer", LIMIT, || async {
+    eventually("only those of the living", async || {
         stores.pending().await == Some(1_500)
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(script.times(DONE), [1; 100]);
 }
 
@@ -141,19 +133,12 @@ async fn a_consumer_does_not_take_over_the_batch_it_has_in_hand() {
     let script = Script::default();
     let _running = stores.consume_after("one", &script, HASTY);
     stores.emit([HELD]).await;
-    wait_until("the first batch", LIMIT, || async {
-        !script.calls().is_empty()
-    })
-    .await
-    .unwrap();
+    eventually("the first batch", async || !script.calls().is_empty()).await;
     stores.emit([DONE; 100]).await;
-    wait_until(
-        "a batch in hand that is idle long enough",
-        LIMIT,
-        || async { stores.pending_for(HASTY).await > 1 },
-    )
-    .await
-    .unwrap();
+    eventually("a batch in hand that could be taken over", async || {
+        stores.pending_for(HASTY).await > 1
+    })
+    .await;
     script.let_go();
     stores.wait_settled().await;
     assert_eq!(
@@ -162,48 +147,46 @@ async fn a_consumer_does_not_take_over_the_batch_it_has_in_hand() {
     );
 }
 
-#[tokio::test]
-async fn an_entry_that_was_trimmed_while_it_was_pending_does_not_wedge_its_consumer() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    let ids = stores.emit([DONE; 3]).await;
-    stores.give("one", 3).await;
-    let delete = Command::new("XDEL").key(STREAM).arg(ids[1].as_str());
+/// Gives three entries to a consumer, and trims the second. Answers the id of that entry.
+async fn trim_one_of_three(stores: &Stores, consumer: &str) -> String {
+    let trimmed = stores.emit([DONE; 3]).await.remove(1);
+    stores.give(consumer, 3).await;
+    let delete = Command::new("XDEL").key(STREAM).arg(trimmed.as_str());
     stores.emitter.run(delete).await.unwrap();
-    let _running = stores.consume("one", &script);
+    trimmed
+}
+
+/// Asserts that the trimmed entry is set aside, and that its neighbours and later entries are acted
+/// on.
+async fn assert_goes_on_without(stores: &Stores, script: &Script, trimmed: &str) {
     let parked = stores.wait_parked(1).await.remove(0);
     assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
-    assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
-    wait_until("nothing pending", LIMIT, || async {
+    assert_eq!(field(&parked, "dl_entry_id"), trimmed);
+    eventually("nothing pending", async || {
         stores.pending().await == Some(0)
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(script.times(DONE), [1, 1]);
     stores.emit([PARK]).await;
     stores.wait_parked(2).await;
 }
 
 #[tokio::test]
+async fn an_entry_that_was_trimmed_while_it_was_pending_does_not_wedge_its_consumer() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let trimmed = trim_one_of_three(&stores, "one").await;
+    let _running = stores.consume("one", &script);
+    assert_goes_on_without(&stores, &script, &trimmed).await;
+}
+
+#[tokio::test]
 async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_the_next() {
     let stores = Stores::start().await;
     let script = Script::default();
-    let ids = stores.emit([DONE; 3]).await;
-    stores.give("dead", 3).await;
-    let delete = Command::new("XDEL").key(STREAM).arg(ids[1].as_str());
-    stores.emitter.run(delete).await.unwrap();
+    let trimmed = trim_one_of_three(&stores, "dead").await;
     let _running = stores.consume_after("alive", &script, HASTY);
-    let parked = stores.wait_parked(1).await.remove(0);
-    assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
-    assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
-    wait_until("nothing pending", LIMIT, || async {
-        stores.pending().await == Some(0)
-    })
-    .await
-    .unwrap();
-    assert_eq!(script.times(DONE), [1, 1]);
-    stores.emit([PARK]).await;
-    stores.wait_parked(2).await;
+    assert_goes_on_without(&stores, &script, &trimmed).await;
 }
 
 /// One entry kills the consumer each time. In the end it becomes a dead letter, and its neighbours
@@ -215,11 +198,10 @@ async fn an_entry_that_kills_its_consumer_is_parked_in_the_end() {
     for life in 1..20 {
         let script = Script::default();
         let running = stores.consume("one", &script);
-        wait_until("the death of the consumer, or the end", LIMIT, || async {
+        eventually("its death, or the end", async || {
             !script.calls_with(DIE).is_empty() || stores.is_settled().await
         })
-        .await
-        .unwrap();
+        .await;
         drop(running);
         if stores.is_settled().await {
             let parked = stores.wait_parked(1).await.remove(0);

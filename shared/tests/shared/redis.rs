@@ -3,30 +3,44 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
+use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError, Reply};
 use shared::stream::group::Pace;
 use stack::credentials::User;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::{eventually, wait_for};
 use tokio::time::Instant;
 
-use crate::harness::{LIMIT, Stores, membership, url};
+use crate::harness::{Stores, assert_unknown, membership, url};
 use crate::script::DONE;
 
-/// How much longer than its own limit a command may take on a busy machine.
-const MARGIN: Duration = Duration::from_millis(500);
-/// How soon after its store a client has to work again.
-const BACK: Duration = Duration::from_secs(2);
+/// What a busy machine may add to a limit.
+pub(crate) const MARGIN: Duration = Duration::from_millis(500);
+/// The store or the wire is back, and so must their clients be.
+pub(crate) const BACK: Duration = Duration::from_secs(2);
 
-fn get() -> Command {
+pub(crate) fn get() -> Command {
     Command::new("GET").key("product:1")
 }
 
-/// A client that has answered at least one command.
+/// Waits until the client is answered again.
+pub(crate) async fn answered(redis: &Redis, limit: Duration) -> Reply {
+    let back = wait_for("the client", limit, async || redis.run(get()).await.ok());
+    back.await.unwrap()
+}
+
+/// A client that has just proved to work.
 async fn client(stores: &Stores) -> Redis {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let set = Command::new("SET").key("product:1").arg("kept");
     redis.run(set).await.unwrap();
     redis
+}
+
+/// Asserts that a command fails in time, and that its outcome is unknown.
+async fn assert_fails_in_time(redis: &Redis) {
+    let started = Instant::now();
+    assert_unknown(&redis.run(get()).await.unwrap_err());
+    let took = started.elapsed();
+    assert!(took < COMMAND_TIMEOUT + MARGIN, "{took:?}");
 }
 
 #[tokio::test]
@@ -36,27 +50,11 @@ async fn a_client_survives_the_death_of_its_server() {
     for _ in 0..2 {
         stores.own.kill();
         for _ in 0..3 {
-            let started = Instant::now();
-            let error = redis.run(get()).await.unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    RedisError::Unavailable {
-                        code: Code::Unknown,
-                        ..
-                    }
-                ),
-                "{error:?}"
-            );
-            assert!(
-                started.elapsed() < COMMAND_TIMEOUT + MARGIN,
-                "{:?}",
-                started.elapsed()
-            );
+            assert_fails_in_time(&redis).await;
         }
         stores.own.restart().await.unwrap();
-        let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
-        assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+        let back = answered(&redis, BACK).await;
+        assert_eq!(back.text().unwrap(), "kept");
     }
 }
 
@@ -69,27 +67,11 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     // Longer than the client needs to find that the connection is unresponsive. So both kinds of
     // failure occur.
     while frozen.elapsed() < Duration::from_secs(5) {
-        let started = Instant::now();
-        let error = redis.run(get()).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                RedisError::Unavailable {
-                    code: Code::Unknown,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
-        assert!(
-            started.elapsed() < COMMAND_TIMEOUT + MARGIN,
-            "{:?}",
-            started.elapsed()
-        );
+        assert_fails_in_time(&redis).await;
     }
     stores.own.resume();
-    let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
-    assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+    let back = answered(&redis, BACK).await;
+    assert_eq!(back.text().unwrap(), "kept");
 }
 
 #[tokio::test]
@@ -99,11 +81,7 @@ async fn a_client_may_be_made_before_its_server() {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     redis.run(get()).await.unwrap_err();
     stores.own.restart().await.unwrap();
-    wait_until("the client", BACK, || async {
-        redis.run(get()).await.is_ok()
-    })
-    .await
-    .unwrap();
+    answered(&redis, BACK).await;
 }
 
 #[tokio::test]
@@ -242,26 +220,13 @@ async fn refusals_of_a_real_server_are_told_apart_too() {
 async fn a_client_waits_until_its_login_is_accepted() {
     let stores = Stores::start().await;
     let revoke = Command::new("ACL").args(["SETUSER", "inventory", "off"]);
-    stores.operator.run(revoke).await.unwrap();
+    stores.operate(revoke).await;
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let error = redis.run(get()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            RedisError::Unavailable {
-                code: Code::Unknown,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert_unknown(&error);
     let grant = Command::new("ACL").args(["SETUSER", "inventory", "on"]);
-    stores.operator.run(grant).await.unwrap();
-    wait_until("the login", LIMIT, || async {
-        redis.run(get()).await.is_ok()
-    })
-    .await
-    .unwrap();
+    stores.operate(grant).await;
+    eventually("the login", async || redis.run(get()).await.is_ok()).await;
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
 use shared::redis::{Code, Command, Redis, RedisError, Reply};
 use stack::credentials::User;
 use stack::ports;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::harness::{LIMIT, Stores, url};
+use crate::harness::{Stores, url};
 
 #[tokio::test]
 async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
@@ -52,11 +52,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
             "{problem}"
         );
         operate(&stores, allow).await;
-        wait_until("the store", LIMIT, || async {
-            owner.try_change(None).await.is_ok()
-        })
-        .await
-        .unwrap();
+        eventually("the store", async || owner.try_change(None).await.is_ok()).await;
     }
     stores.own.kill();
     let error = owner.run(Command::new("PING")).await.unwrap_err();
@@ -87,11 +83,7 @@ async fn a_function_that_is_stopped_half_way_may_have_changed_something() {
     assert!(error.is(Code::ScriptForbidden), "{error:?}");
     let words = "its server does not let this user do all that a function does";
     assert!(error.to_string().contains(words), "{error}");
-    let written = stores
-        .operator
-        .run(Command::new("GET").key("product:1"))
-        .await
-        .unwrap();
+    let written = stores.operate(Command::new("GET").key("product:1")).await;
     assert_eq!(written.text().unwrap(), "x");
 }
 
@@ -131,10 +123,8 @@ async fn operate(stores: &Stores, words: &[&str]) -> Reply {
         _ => Command::new("REPLICAOF"),
     };
     stores
-        .operator
-        .run(command.args(words[1..].iter().copied()))
+        .operate(command.args(words[1..].iter().copied()))
         .await
-        .unwrap()
 }
 
 /// The queue of a client holds 10,000 commands. The others are never sent.

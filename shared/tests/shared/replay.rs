@@ -3,10 +3,10 @@
 use shared::redis::Command;
 use shared::store::open::Witness;
 use shared::stream::loss::accept_loss;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use crate::checkpoint::{checkpoint, operate, wait_checkpoint};
-use crate::harness::{GROUP, LIMIT, STREAM, Stores};
+use crate::checkpoint::{checkpoint, wait_checkpoint};
+use crate::harness::{GROUP, STREAM, Stores, calls};
 use crate::script::{DONE, PARK, Script};
 
 #[tokio::test]
@@ -19,11 +19,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarn
     assert_eq!(script.times(DONE), [1; 250]);
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    wait_until("the entries to be replayed", LIMIT, || async {
-        script.times(DONE) == [2; 250]
-    })
-    .await
-    .unwrap();
+    eventually("a second time", async || script.times(DONE) == [2; 250]).await;
     stores.emit([PARK]).await;
     stores.wait_parked(1).await;
     assert_eq!(script.times(DONE), [2; 250], "once for each incarnation");
@@ -69,24 +65,15 @@ async fn a_stream_that_was_lost_is_replayed_once_it_is_back() {
     stores.own.kill();
     stores.own.restart().await.unwrap();
     let _running = stores.consume("two", &script);
-    wait_until("the group of the stream", LIMIT, || async {
-        stores.pending().await == Some(0)
+    eventually("its group", async || stores.pending().await == Some(0)).await;
+    // The first look may have begun before; the second one found nothing.
+    let before = calls(&stores.emitter, "xinfo|stream").await;
+    eventually("two looks", async || {
+        calls(&stores.emitter, "xinfo|stream").await >= before + 2
     })
-    .await
-    .unwrap();
-    // The first look may have begun before the loss. The second one found no stream.
-    let before = looks(&stores).await;
-    wait_until("two looks", LIMIT, || async {
-        looks(&stores).await >= before + 2
-    })
-    .await
-    .unwrap();
+    .await;
     rename("backup", STREAM).await.unwrap();
-    wait_until("the entries to be replayed", LIMIT, || async {
-        script.times(DONE) == [2; 3]
-    })
-    .await
-    .unwrap();
+    eventually("a second time", async || script.times(DONE) == [2; 3]).await;
 }
 
 #[tokio::test]
@@ -97,12 +84,8 @@ async fn a_store_that_lost_its_checkpoint_while_it_ran_is_noticed() {
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     wait_checkpoint(&stores, &ids[149]).await;
-    operate(&stores, Command::new("DEL").key("checkpoint")).await;
-    wait_until("the entries to be replayed", LIMIT, || async {
-        script.times(DONE) == [2; 150]
-    })
-    .await
-    .unwrap();
+    stores.operate(Command::new("DEL").key("checkpoint")).await;
+    eventually("a second time", async || script.times(DONE) == [2; 150]).await;
     wait_checkpoint(&stores, &ids[149]).await;
 }
 
@@ -124,21 +107,6 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     };
     accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(checkpoint(&stores).await, before);
-    // The replay that is due still takes place.
-    wait_until("the entries to be replayed", LIMIT, || async {
-        script.times(DONE) == [2; 5]
-    })
-    .await
-    .unwrap();
-}
-
-/// How often a client has looked at the stream.
-async fn looks(stores: &Stores) -> u64 {
-    let info = Command::new("INFO").arg("commandstats");
-    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
-    line.and_then(|line| line.split(',').next()?.parse().ok())
-        .unwrap_or_default()
+    // The replay that is due is not forgotten over it.
+    eventually("a second time", async || script.times(DONE) == [2; 5]).await;
 }

@@ -5,15 +5,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::redis::{Code, Command, Redis, RedisError, ReplicaAcks};
 use shared::stream::group::Pace;
-use stack::binaries;
 use stack::credentials::User;
-use stack::guard::{Farewell, Guard};
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::wait::wait_until;
+use stack::redis::{Owner, RedisOptions, RedisServer};
+use stack::wait::eventually;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::harness::{LIMIT, NEVER, Stores, entries, membership, url};
+use crate::harness::{NEVER, Stores, entries, membership, url};
 use crate::script::{DONE, Script};
 
 pub(crate) const ACKS: ReplicaAcks = ReplicaAcks {
@@ -32,18 +30,8 @@ pub(crate) struct Replica {
 impl Replica {
     pub(crate) async fn of(primary: &RedisServer) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = RedisServer::start(RedisOptions {
-            store: Owner::Payments,
-            dir: dir.path().to_owned(),
-            server: stack::server::shared().unwrap(),
-            guard: Guard {
-                stack: binaries::shared().unwrap().stack,
-                farewell: Farewell::Kill,
-            },
-            sink: None,
-            overrides: Overrides::default(),
-        });
-        let server = server.await.unwrap();
+        let options = RedisOptions::private(Owner::Payments, dir.path().to_owned());
+        let server = RedisServer::start(options.await.unwrap()).await.unwrap();
         stack::users::allow_replicas(primary).await.unwrap();
         let operator = Redis::worker(&url(&server, User::Operator));
         let source = primary.url(User::Operator);
@@ -62,15 +50,15 @@ impl Replica {
             .run(Command::new("REPLICAOF").arg("127.0.0.1").arg(port))
             .await
             .unwrap();
-        let complete = wait_until("the replica to have everything", LIMIT, || async {
+        eventually("the replica to have everything", async || {
             let info = source
                 .run(Command::new("INFO").arg("replication"))
                 .await
                 .unwrap();
             info.text().unwrap().contains("state=online")
-        });
-        complete.await.unwrap();
-        // The source reports `state=online` a moment before the replica receives writes.
+        })
+        .await;
+        // It says so a moment before it listens.
         wait_confirmed(&source.with_acks(ACKS)).await;
         Self { server, _dir: dir }
     }
@@ -82,11 +70,10 @@ fn set() -> Command {
 
 /// Waits until the replica confirms a write.
 async fn wait_confirmed(redis: &Redis) {
-    wait_until("the replica", LIMIT, || async {
+    eventually("the replica", async || {
         redis.run_confirmed(set()).await.is_ok()
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 fn assert_unconfirmed(error: &RedisError) {
@@ -136,10 +123,8 @@ async fn many_changes_share_one_wait_for_the_replicas() {
         answer.unwrap();
     }
     let stats = stores
-        .operator
-        .run(Command::new("INFO").arg("commandstats"))
-        .await
-        .unwrap();
+        .operate(Command::new("INFO").arg("commandstats"))
+        .await;
     let stats = stats.text().unwrap();
     let waits = stats.split("cmdstat_wait:calls=").nth(1).unwrap();
     let waits: usize = waits.split(',').next().unwrap().parse().unwrap();
@@ -179,15 +164,15 @@ async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
     member.ensure_group(&stores.emitter).await.unwrap();
     for round in 0..3 {
         let emit = async {
-            let blocked = wait_until("the read to block", LIMIT, || async {
+            eventually("the read to block", async || {
                 let info = stores
                     .emitter
                     .run(Command::new("INFO").arg("clients"))
                     .await
                     .unwrap();
                 info.text().unwrap().contains("blocked_clients:1")
-            });
-            blocked.await.unwrap();
+            })
+            .await;
             if round > 0 {
                 replica.server.pause();
             }
@@ -216,11 +201,11 @@ async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missin
 
     replica.server.pause();
     stores.emit([DONE; 5]).await;
-    let given = wait_until("the entries to be read", LIMIT, || async {
+    eventually("the entries to be read", async || {
         stores.pending().await > Some(0)
-    });
-    given.await.unwrap();
-    // Enough time for several tries.
+    })
+    .await;
+    // Long enough for several attempts.
     let redis = stores.emitter.clone().with_acks(ACKS);
     for _ in 0..10 {
         assert_unconfirmed(&redis.run_confirmed(set()).await.unwrap_err());

@@ -1,5 +1,6 @@
 //! Trimming a stream keeps the entries that a reader may still need.
 
+use std::iter::repeat_n;
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
@@ -43,7 +44,7 @@ fn milliseconds(id: &str) -> u64 {
 #[tokio::test]
 async fn unread_and_pending_entries_are_never_removed() {
     let stores = Stores::start().await;
-    let ids = stores.emit(vec![DONE; 1_000]).await;
+    let ids = stores.emit(repeat_n(DONE, 1_000)).await;
     stores.give("one", 500).await;
     let member = membership("one");
     member
@@ -128,7 +129,7 @@ async fn an_entry_that_was_needed_at_the_last_trim_stays_at_this_one() {
 #[tokio::test]
 async fn the_slowest_group_decides() {
     let stores = Stores::start().await;
-    let ids = stores.emit(vec![DONE; 800]).await;
+    let ids = stores.emit(repeat_n(DONE, 800)).await;
     let place = ids[249].as_str();
     let create = Command::new("XGROUP")
         .arg("CREATE")

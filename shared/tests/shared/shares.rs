@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use poem::web::Data;
 use poem::{EndpointExt, Response, handler};
 use shared::http::routes::Routes;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::sync::Semaphore;
 
-use crate::http::{LIMIT, Server};
+use crate::http::Server;
 use crate::raw::Raw;
 use crate::slow_readers::{PAGE, asking, last, small};
 
@@ -40,7 +40,7 @@ async fn page(Data(held): Data<&Arc<Held>>) -> Response {
 async fn clients(server: &Server, path: &str, held: &Held, count: usize) -> Vec<Raw> {
     let asked = join_all((0..count).map(|_| asking(server, path))).await;
     let arrived = || async { held.arrived.load(Ordering::Relaxed) == count };
-    wait_until("all requests", LIMIT, arrived).await.unwrap();
+    eventually("all requests", arrived).await;
     asked
 }
 
@@ -73,9 +73,7 @@ async fn only_answers_beyond_the_share_of_an_address_are_cut_off_soon() {
     let beyond = clients(&server, &last("/later"), later, BEYOND).await;
     first.permits.add_permits(SHARE);
     let is_full = || async { server.get("/small").await.0 == 503 };
-    wait_until("the share to be used up", LIMIT, is_full)
-        .await
-        .unwrap();
+    eventually("the share to be used up", is_full).await;
     later.permits.add_permits(BEYOND);
     tokio::time::sleep(EXCESS).await;
     let (within, beyond) = (rest_of(within).await, rest_of(beyond).await);
@@ -88,7 +86,5 @@ async fn only_answers_beyond_the_share_of_an_address_are_cut_off_soon() {
         "the other clients had 1 s"
     );
     let is_free = || async { server.get("/small").await.0 == 200 };
-    wait_until("the share to be free", LIMIT, is_free)
-        .await
-        .unwrap();
+    eventually("the share to be free", is_free).await;
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::lock;
+use crate::locked;
 
 /// The number of lines that are kept.
 const KEPT_LINES: usize = 400;
@@ -68,12 +68,12 @@ impl Lines {
 
     /// Sets how the output is read from now on.
     pub(super) fn set_reading(&self, reading: Reading) {
-        *lock(&self.reading) = reading;
+        *locked(&self.reading) = reading;
         self.changed.notify_all();
     }
 
     fn wait_turn(&self) {
-        let reading = lock(&self.reading);
+        let reading = locked(&self.reading);
         let is_never = |reading: &mut Reading| *reading == Reading::Never;
         let waited = self
             .changed
@@ -87,7 +87,7 @@ impl Lines {
 
     /// The last `count` lines.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
-        let kept = lock(&self.kept);
+        let kept = locked(&self.kept);
         kept.iter()
             .skip(kept.len().saturating_sub(count))
             .cloned()
@@ -100,7 +100,7 @@ impl Lines {
     }
 
     fn take(&self, line: &str) {
-        let mut kept = lock(&self.kept);
+        let mut kept = locked(&self.kept);
         if kept.len() == KEPT_LINES {
             kept.pop_front();
         }

@@ -64,8 +64,7 @@ sentinel failover-timeout {name} {failover_ms}
             name: format!("{name} sentinel"),
             program: options.server.path.clone(),
             args: vec![config.into(), "--sentinel".into()],
-            env: Vec::new(),
-            env_remove: Vec::new(),
+            ..Launch::default()
         };
         let process = Process::start(launch, options.guard.clone(), None)?;
         let client = Redis::worker(&parse(&format!("redis://:{own}@127.0.0.1:{number}"))?);

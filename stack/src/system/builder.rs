@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::route::Route;
 use super::{Members, System};
 use crate::binaries::Binaries;
-use crate::guard::{Farewell, Guard};
+use crate::guard::Farewell;
 use crate::ports::{Port, Ports};
 use crate::redis::{Environment, Overrides, Owner, RedisOptions};
 use crate::role::Role;
@@ -128,20 +128,14 @@ impl Builder {
             acl: binaries.acl.clone(),
             ..self.stores
         };
-        let guard = Guard {
-            stack: binaries.stack.clone(),
-            farewell: Farewell::Kill,
-        };
+        let guard = binaries.guard(Farewell::Kill);
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let topology = self.topology;
         let store = |store: Owner| {
+            let dir = data.path().join(store.name());
             let options = RedisOptions {
-                store,
-                dir: data.path().join(store.name()),
-                server: server.clone(),
-                guard: guard.clone(),
-                sink: None,
                 overrides: overrides.clone(),
+                ..RedisOptions::new(store, dir, server.clone(), guard.clone())
             };
             Box::pin(topology.launch(options, None))
         };

@@ -1,6 +1,6 @@
 //! The service processes of a system.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::health::Member;
 use crate::process::Process;
@@ -48,6 +48,6 @@ impl Members {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Vec<Named>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut crate::locked(&self.0))
     }
 }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use stack::binaries::{Binaries, Build};
 use stack::note::note;
 use stack::server;
@@ -20,6 +22,9 @@ mod scenes;
 mod stage;
 mod streams;
 
+/// The number of scenes.
+const SCENES: usize = 5;
+
 #[derive(Args)]
 pub(crate) struct Demo {
     /// No colours (the variable `NO_COLOR` says the same)
@@ -27,60 +32,36 @@ pub(crate) struct Demo {
     no_color: bool,
 }
 
-/// A part of the story.
-#[derive(Clone, Copy)]
-enum Scene {
-    Buy,
-    Oversell,
-    DeleteInFlight,
-    Cancel,
-    KillConsumer,
-}
-
 impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
         // The download and the build may take minutes the first time. They happen before any
         // process runs, so Ctrl-C simply ends them.
         server::shared()?;
-        let binaries = Build {
-            release: false,
-            progress: true,
-        }
-        .run()?;
+        let binaries = Build::show(false)?;
         let screen = Screen::new(self.no_color);
         stack::runtime()?.block_on(perform(binaries, screen))
     }
 }
 
-impl Scene {
-    const ALL: [Self; 5] = [
-        Self::Buy,
-        Self::Oversell,
-        Self::DeleteInFlight,
-        Self::Cancel,
-        Self::KillConsumer,
-    ];
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Buy => "buy",
-            Self::Oversell => "order more than there is",
-            Self::DeleteInFlight => "delete the product in flight",
-            Self::Cancel => "cancel in time",
-            Self::KillConsumer => "kill the consumer in the middle of its work",
-        }
-    }
-
-    /// Plays the scene, and answers how it ended. A wrong ending is an error.
-    async fn play(self, stage: &Stage) -> Result<String> {
-        match self {
-            Self::Buy => scenes::buy(stage).await,
-            Self::Oversell => scenes::oversell(stage).await,
-            Self::DeleteInFlight => scenes::delete_in_flight(stage).await,
-            Self::Cancel => scenes::cancel(stage).await,
-            Self::KillConsumer => recovery::kill_consumer(stage).await,
-        }
-    }
+/// The scenes of the story, each with its title. A scene answers how it ended; a wrong ending is an
+/// error.
+fn story(stage: &Stage) -> [(&'static str, LocalBoxFuture<'_, Result<String>>); SCENES] {
+    [
+        ("buy", scenes::buy(stage).boxed_local()),
+        (
+            "order more than there is",
+            scenes::oversell(stage).boxed_local(),
+        ),
+        (
+            "delete the product in flight",
+            scenes::delete_in_flight(stage).boxed_local(),
+        ),
+        ("cancel in time", scenes::cancel(stage).boxed_local()),
+        (
+            "kill the consumer in the middle of its work",
+            recovery::kill_consumer(stage).boxed_local(),
+        ),
+    ]
 }
 
 /// Plays the story until its end or a signal. In both cases the future that owns the system is
@@ -103,20 +84,17 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
         COMPLETION_DELAY.as_secs_f64()
     ));
     let mut endings = Vec::new();
-    for (scene, number) in Scene::ALL.into_iter().zip(1..) {
-        let title = format!("\nScene {number}: {}", scene.title());
+    for ((scene, play), number) in story(&stage).into_iter().zip(1..) {
+        let title = format!("\nScene {number}: {scene}");
         screen.line(&screen.ink(Ink::Title, &title));
-        match scene.play(&stage).await {
+        match play.await {
             Ok(ending) => endings.push((scene, ending)),
             Err(error) => {
                 summarize(screen, &endings, Some(scene));
                 for obituary in stage.obituaries().await {
                     note(&obituary);
                 }
-                bail!(
-                    "scene {number} ({}) did not end as it must: {error:#}",
-                    scene.title()
-                );
+                bail!("scene {number} ({scene}) did not end as it must: {error:#}");
             }
         }
     }
@@ -125,21 +103,24 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
 }
 
 /// Prints one line for each scene that was played, and the number of scenes that ended well.
-fn summarize(screen: Screen, endings: &[(Scene, String)], failed: Option<Scene>) {
+fn summarize(screen: Screen, endings: &[(&str, String)], failed: Option<&str>) {
     screen.line("");
     for (scene, ending) in endings {
         let mark = screen.ink(Ink::Good, "✓");
-        screen.line(&format!("{mark} {}: {ending}", scene.title()));
+        screen.line(&format!("{mark} {scene}: {ending}"));
     }
     if let Some(scene) = failed {
         let mark = screen.ink(Ink::Bad, "✗");
-        screen.line(&format!("{mark} {}", scene.title()));
+        screen.line(&format!("{mark} {scene}"));
     }
-    let (good, all) = (endings.len(), Scene::ALL.len());
+    let good = endings.len();
     let ink = if failed.is_none() {
         Ink::Good
     } else {
         Ink::Bad
     };
-    screen.line(&screen.ink(ink, &format!("{good} of {all} scenes ended as they must")));
+    screen.line(&screen.ink(
+        ink,
+        &format!("{good} of {SCENES} scenes ended as they must"),
+    ));
 }

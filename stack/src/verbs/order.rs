@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use reqwest::StatusCode;
 use shared::base::config::Span;
 use shared::contract::id::ProductId;
 use stack::ports::{Ports, offset_flag};
@@ -46,7 +45,7 @@ impl Order {
 
         let product = self.product(&api).await?;
         let request = Request::place_order(product.text("id")?, self.quantity);
-        let order = api.call(request).await?.expect(StatusCode::CREATED)?;
+        let order = api.call(request).await?;
         let life = api.follow(order.text("id")?, self.timeout.0).await?;
         screen.line(&screen.ink(Ink::Good, &life.ending));
         Ok(())
@@ -54,13 +53,11 @@ impl Order {
 
     /// The product that was asked for, or a new one.
     async fn product(&self, api: &Api) -> Result<Answer> {
-        if let Some(id) = self.product {
-            let request = Request::product(&id.to_string());
-            api.call(request).await?.expect(StatusCode::OK)
-        } else {
-            let request = Request::create_product("Espresso beans 1 kg", "19.90", 10);
-            api.call(request).await?.expect(StatusCode::CREATED)
-        }
+        api.call(match self.product {
+            Some(id) => Request::product(&id.to_string()),
+            None => Request::create_product("Espresso beans 1 kg", "19.90", 10),
+        })
+        .await
     }
 }
 

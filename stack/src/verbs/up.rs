@@ -16,7 +16,7 @@ use stack::note::note;
 use stack::ports;
 use stack::ports::Ports;
 use stack::process::Process;
-use stack::redis::{Overrides, Owner, RedisOptions};
+use stack::redis::{Owner, RedisOptions};
 use stack::role::Role;
 use stack::running::Note;
 use stack::server::Server;
@@ -78,11 +78,7 @@ impl Up {
         };
         check_ports(&ports, topology)?;
         let server = data.server()?;
-        let binaries = Build {
-            release: self.release,
-            progress: true,
-        }
-        .run()?;
+        let binaries = Build::show(self.release)?;
         let output = Output::new(self.no_color)?;
         let plan = Plan {
             ports,
@@ -128,10 +124,7 @@ impl Plan {
     /// Starts the system, prints the box of addresses, and restarts processes that end. Returns
     /// when a process would end again after every start, and answers why.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
-        let guard = Guard {
-            stack: self.binaries.stack.clone(),
-            farewell: Farewell::Term,
-        };
+        let guard = self.binaries.guard(Farewell::Term);
         let stores = self.start_stores(&guard, running).await?;
         let urls = |role: Role| stores.each_ref().map(|store| store.url(role.user()));
         for role in Role::ALL {
@@ -182,13 +175,10 @@ impl Plan {
         running: &Running,
     ) -> Result<StoreServers> {
         let log = format!("{} redis", store.name());
+        let (dir, server) = (self.data.store(store), self.server.clone());
         let options = RedisOptions {
-            store,
-            dir: self.data.store(store),
-            server: self.server.clone(),
-            guard: guard.clone(),
             sink: Some(self.output.warnings_sink(&log)),
-            overrides: Overrides::default(),
+            ..RedisOptions::new(store, dir, server, guard.clone())
         };
         let port = match store {
             Owner::Inventory => self.ports.inventory_redis,

@@ -12,32 +12,15 @@ use shared::store::partition::{Partition, Partitions};
 use shared::store::{Layout, Store};
 use stack::cluster::Cluster;
 use stack::credentials::User;
-use stack::guard::{Farewell, Guard};
-use stack::redis::{Overrides, Owner, RedisOptions};
-use stack::wait::{wait_for, wait_until};
-use stack::{binaries, server};
+use stack::redis::{Owner, RedisOptions};
+use stack::wait::{eventually, wait_for};
 
-const LIMIT: Duration = Duration::from_mins(1);
-/// The time from the promotion of a replica to the first answer.
+/// From the promotion of a replica to the first answer.
 const BACK: Duration = Duration::from_secs(4);
 
 async fn cluster(dir: &std::path::Path) -> Cluster {
-    let (server, stack) = tokio::task::spawn_blocking(|| {
-        (server::shared().unwrap(), binaries::shared().unwrap().stack)
-    })
-    .await
-    .unwrap();
-    let options = RedisOptions {
-        store: Owner::Inventory,
-        dir: dir.to_owned(),
-        server,
-        guard: Guard {
-            stack,
-            farewell: Farewell::Kill,
-        },
-        sink: None,
-        overrides: Overrides::default(),
-    };
+    let options = RedisOptions::private(Owner::Inventory, dir.to_owned());
+    let options = options.await.unwrap();
     Cluster::start(options, 3, 1, None).await.unwrap()
 }
 
@@ -104,10 +87,10 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
         assert!(pushed >= 2);
         cluster.bring_back(old).await.unwrap();
     }
-    let idle = wait_until("the other partitions", LIMIT, || async {
+    eventually("the other partitions", async || {
         push(&redis, "movements:{0}").await.is_some()
-    });
-    idle.await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -153,10 +136,10 @@ async fn a_partition_tells_the_replication_id_of_its_node_and_moves_no_checkpoin
     cluster.node(old).kill();
     cluster.wait_failover(slot, old).await.unwrap();
     cluster.bring_back(old).await.unwrap();
-    let client = wait_until("the client", LIMIT, || async {
+    eventually("the client", async || {
         store.has_identity().await.unwrap_or(false)
-    });
-    client.await.unwrap();
+    })
+    .await;
     let after = replication_ids(&store).await;
     for (number, partition) in partitions.all().enumerate() {
         let went = owners[number] == old;

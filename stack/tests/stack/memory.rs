@@ -4,7 +4,7 @@ use std::fs;
 
 use stack::memory::SERVICE_LIMIT;
 use stack::process::{Launch, Process};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use stack::{memory, project};
 
 use crate::support::{LIMIT, guard, shell, stack_binary};
@@ -39,7 +39,7 @@ fn the_limit_is_that_of_the_containers() {
 async fn a_process_may_use_what_its_container_has_and_tells_how_much_it_used() {
     let modest = Process::start(taker(100), guard(), None).unwrap();
     let taken = || async { modest.last_lines(1) == ["taken"] };
-    wait_until("what it takes", LIMIT, taken).await.unwrap();
+    eventually("what it takes", taken).await;
     let peak = memory::peak(&modest).unwrap();
     assert!((100 * MIB..200 * MIB).contains(&peak), "{peak}");
     modest.kill();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use stack::process::Process;
-use stack::wait::wait_until;
+use stack::wait::{eventually, wait_until};
 
 use crate::support::{LIMIT, guard, is_alive, shell, stack_binary, wait_dead};
 
@@ -47,11 +47,7 @@ async fn kill_terminate_pause_and_restart_do_what_they_say() {
         None,
     )
     .unwrap();
-    wait_until("the trap", LIMIT, || async {
-        !process.last_lines(1).is_empty()
-    })
-    .await
-    .unwrap();
+    eventually("the trap", async || !process.last_lines(1).is_empty()).await;
     assert_eq!(process.stop(LIMIT).await.unwrap().code(), Some(7));
 
     process.restart().unwrap();
@@ -74,11 +70,7 @@ async fn a_process_that_ignores_sigterm_is_killed_and_reported() {
         None,
     )
     .unwrap();
-    wait_until("the trap", LIMIT, || async {
-        !process.last_lines(1).is_empty()
-    })
-    .await
-    .unwrap();
+    eventually("the trap", async || !process.last_lines(1).is_empty()).await;
     let error = process
         .stop(std::time::Duration::from_millis(100))
         .await
@@ -91,11 +83,7 @@ async fn a_process_that_ignores_sigterm_is_killed_and_reported() {
 #[tokio::test]
 async fn a_dropped_process_and_what_it_started_are_gone() {
     let process = Process::start(shell("sleep 1000 & echo $!; wait"), guard(), None).unwrap();
-    wait_until("the grandchild", LIMIT, || async {
-        !process.last_lines(1).is_empty()
-    })
-    .await
-    .unwrap();
+    eventually("the grandchild", async || !process.last_lines(1).is_empty()).await;
     let pids = [process.pid(), process.last_lines(1)[0].parse().unwrap()];
     drop(process);
     wait_dead(&pids).await;
@@ -116,15 +104,9 @@ async fn a_child_survives_the_thread_that_started_it() {
     let (process, thread) = std::thread::spawn(start).join().unwrap();
     let thread = std::path::Path::new("/proc").join(thread);
     let said = |line: &str| process.last_lines(1) == [line];
-    // The kernel sends the signal for the end of a thread before the thread is gone.
-    wait_until("the end of the thread", LIMIT, || async {
-        !thread.exists()
-    })
-    .await
-    .unwrap();
-    wait_until("the child", LIMIT, || async { said("ready") })
-        .await
-        .unwrap();
+    // The kernel has sent what it sends at the death of a thread once the thread is gone.
+    eventually("its end", async || !thread.exists()).await;
+    eventually("the child", async || said("ready")).await;
     let pid = process.pid().to_string();
     assert!(
         Command::new("kill")
@@ -133,9 +115,7 @@ async fn a_child_survives_the_thread_that_started_it() {
             .unwrap()
             .success()
     );
-    wait_until("a line of the child", LIMIT, || async { said("alive") })
-        .await
-        .unwrap();
+    eventually("a word of it", async || said("alive")).await;
 }
 
 #[tokio::test]
@@ -155,12 +135,11 @@ async fn a_child_dies_with_a_parent_that_is_killed() {
         .read_line(&mut child)
         .unwrap();
     let child: u32 = child.trim().parse().unwrap();
-    wait_until("the child to become `sleep`", LIMIT, || async {
+    eventually("the child to become `sleep`", async || {
         std::fs::read_to_string(format!("/proc/{child}/comm"))
             .is_ok_and(|name| name.trim() == "sleep")
     })
-    .await
-    .unwrap();
+    .await;
     parent.kill().unwrap();
     parent.wait().unwrap();
     wait_dead(&[child]).await;

@@ -7,24 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use stack::credentials::User;
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::server;
-
-use crate::support::guard;
+use stack::redis::{Owner, RedisOptions, RedisServer};
 
 async fn start(store: Owner, dir: &std::path::Path) -> RedisServer {
-    let server = tokio::task::spawn_blocking(server::shared)
-        .await
-        .unwrap()
-        .unwrap();
-    let options = RedisOptions {
-        store,
-        dir: dir.join("store"),
-        server,
-        guard: guard(),
-        sink: None,
-        overrides: Overrides::default(),
-    };
+    let options = RedisOptions::private(store, dir.join("store"));
+    let options = options.await.unwrap();
     RedisServer::start(options).await.unwrap()
 }
 
@@ -241,16 +228,8 @@ async fn a_paused_store_answers_again_when_resumed() {
 async fn a_server_that_cannot_start_shows_why() {
     let dir = tempfile::tempdir().unwrap();
     let redis = start(Owner::Inventory, dir.path()).await;
-    let server = server::shared().unwrap();
-    let other = dir.path().join("other");
-    let options = RedisOptions {
-        store: Owner::Payments,
-        dir: other,
-        server,
-        guard: guard(),
-        sink: None,
-        overrides: Overrides::default(),
-    };
+    let options = RedisOptions::private(Owner::Payments, dir.path().join("other"));
+    let options = options.await.unwrap();
     let error = RedisServer::launch(options, redis.port())
         .unwrap()
         .wait_ready()

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stack::ports::Ports;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 
-use crate::support::{LIMIT, children_of, free_offset, is_alive, stand_ins, wait_dead};
+use crate::support::{children_of, free_offset, is_alive, stand_ins, wait_dead};
 use crate::up::{Up, command};
 
 /// Longer than the shortest pause before a restart, and far shorter than the longest.
@@ -105,10 +105,8 @@ async fn a_store_that_is_killed_is_named_and_started_again_on_its_data() {
         "{told}"
     );
     assert!(told.contains(" MiB are free on its disk"), "{told}");
-    let started = wait_for("another server", LIMIT, || async {
-        store_of(up.child.id(), offset).filter(|pid| *pid != killed)
-    });
-    assert!(is_alive(started.await.unwrap()));
+    let other = async || store_of(up.child.id(), offset).filter(|pid| *pid != killed);
+    assert!(is_alive(eventually("another server", other).await));
     end_well(up).await;
 }
 

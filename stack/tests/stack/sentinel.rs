@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use shared::redis::{Command, Redis};
 use stack::credentials::User;
-use stack::guard::{Farewell, Guard};
-use stack::redis::{Overrides, Owner, RedisOptions};
+use stack::redis::{Owner, RedisOptions};
 use stack::sentinel::Replicated;
 use stack::wait::wait_until;
-use stack::{binaries, server};
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -26,23 +24,8 @@ fn set(value: i64) -> Command {
 }
 
 async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
-    let (server, stack) = tokio::task::spawn_blocking(|| {
-        (server::shared().unwrap(), binaries::shared().unwrap().stack)
-    })
-    .await
-    .unwrap();
-    let guard = Guard {
-        stack,
-        farewell: Farewell::Kill,
-    };
-    let options = RedisOptions {
-        store: Owner::Inventory,
-        dir: dir.to_owned(),
-        server,
-        guard,
-        sink: None,
-        overrides: Overrides::default(),
-    };
+    let options = RedisOptions::private(Owner::Inventory, dir.to_owned());
+    let options = options.await.unwrap();
     Replicated::start(options, replicas).await.unwrap()
 }
 

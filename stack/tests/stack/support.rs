@@ -13,7 +13,7 @@ use stack::guard::{Farewell, Guard};
 use stack::ports;
 use stack::ports::Ports;
 use stack::process::Launch;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tempfile::TempDir;
 
 /// A service that is ready as soon as it listens. When a test writes to `crash-<service>-<verb>`
@@ -108,8 +108,7 @@ pub(crate) fn shell(line: &str) -> Launch {
         name: "shell".to_owned(),
         program: "/bin/sh".into(),
         args: vec!["-c".into(), line.into()],
-        env: Vec::new(),
-        env_remove: Vec::new(),
+        ..Launch::default()
     }
 }
 
@@ -126,11 +125,10 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 }
 
 pub(crate) async fn wait_dead(pids: &[u32]) {
-    wait_until("the end of all children", LIMIT, || async {
+    eventually("the end of all children", async || {
         pids.iter().all(|pid| !is_alive(*pid))
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// A port offset whose six ports are free, below the ports of systems in other tests. Each test has

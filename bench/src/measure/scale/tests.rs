@@ -30,8 +30,9 @@ fn every_shape_is_put_beside_one_of_each() {
             .all(|name| SHAPES.iter().any(|shape| shape.name == *name))
     );
     let mut sheet = Sheet::default();
-    sheet.higher("scale.one.rate".to_owned(), "orders/s", 200.0, 0.0);
-    sheet.higher("scale.partitions4.rate".to_owned(), "orders/s", 100.0, 0.0);
+    for (name, rate) in [("scale.one", 200.0), ("scale.partitions4", 100.0)] {
+        sheet.section(name, 0.0).higher("rate", "orders/s", rate);
+    }
     put_beside_one(&SHAPES[1], &mut sheet);
     let rows = crate::figure::rows(&[sheet]);
     assert!((rows[1].limits[0].ratio - 0.5).abs() < 1e-9);
@@ -52,7 +53,8 @@ fn a_store_of_several_nodes_is_told_as_a_whole_and_node_by_node() {
         node("payments redis 1", false, 0.3),
     ];
     let mut sheet = Sheet::default();
-    report_store("scale.x", "payments", &nodes, 1_000, 0.0, &mut sheet);
+    let mut section = sheet.section("scale.x", 0.0);
+    report_store("payments", &nodes, 1_000, &mut section);
     let value = |name: &str| sheet.value(&format!("scale.x.{name}")).unwrap();
     assert!((value("cpu.payments-redis") - 400.0).abs() < 1e-6);
     assert!((value("cpu.payments-redis.primary-0") - 100.0).abs() < 1e-6);

@@ -5,7 +5,7 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use unicode_normalization::UnicodeNormalization;
 
 use super::STEPS;
-use crate::harness::{KEEP, TestStore};
+use crate::harness::TestStore;
 use crate::model::Model;
 
 /// The stock is that of the model, and the movements add up to it.
@@ -96,7 +96,7 @@ pub(super) async fn check_refunds(test: &TestStore, model: &Model) {
 pub(super) async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderCompleted]) {
     let stock = model.stock.clone();
     for batch in orders.chunks(100) {
-        let outcomes = test.store.apply_orders(batch, KEEP).await.unwrap();
+        let outcomes = test.apply(batch).await;
         for (order, outcome) in batch.iter().zip(outcomes) {
             assert_eq!(
                 outcome,

@@ -52,7 +52,7 @@ pub(super) async fn check_due(test: &TestStore, model: &Model) {
             .key(partition.key("due"))
             .arg(0)
             .arg(-1);
-        for member in test.operator.run(range).await.unwrap().texts().unwrap() {
+        for member in test.ask(range).await.texts().unwrap() {
             due.extend(member.split(' ').map(str::to_owned));
         }
     }

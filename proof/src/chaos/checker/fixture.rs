@@ -160,18 +160,14 @@ impl World {
 fn call(op: Op, intent: u32, product: &str) -> Call {
     Call {
         op,
-        client: 0,
         request: format!("request-{intent}"),
         intent,
         product: product.to_owned(),
         quantity: 1,
-        invoked: Duration::ZERO,
         ended: Duration::from_millis(10),
         outcome: Outcome::Ok,
         status: 200,
-        order: None,
-        problem: String::new(),
-        replayed: false,
+        ..Call::default()
     }
 }
 

@@ -62,12 +62,7 @@ fn events(evidence: &Evidence<'_>, finding: &mut Finding) {
     let stores = evidence.stores;
     let trimmed = evidence.orders_trimmed();
     let mut told: HashMap<&str, i64> = HashMap::new();
-    for event in stores
-        .completed
-        .entries
-        .iter()
-        .filter(|event| !event.poison)
-    {
+    for event in stores.completed.events() {
         let first = told.entry(event.order.as_str()).or_insert(event.total);
         finding.expect(*first == event.total, || {
             format!(

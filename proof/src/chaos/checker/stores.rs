@@ -103,6 +103,13 @@ pub(crate) struct DeadLetter {
     pub(crate) poison: bool,
 }
 
+impl Stream {
+    /// The entries without the poison of the harness.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.entries.iter().filter(|event| !event.poison)
+    }
+}
+
 impl Order {
     /// Whether it was charged at some time.
     pub(crate) fn was_paid(&self) -> bool {

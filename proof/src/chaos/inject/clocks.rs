@@ -1,6 +1,5 @@
 //! What happens to the clocks of the stores.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -42,7 +41,7 @@ impl Injector {
     }
 
     fn move_clock(&self, store: Owner, by: i64) -> Result<()> {
-        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = stack::locked(&self.offsets);
         let offset = &mut offsets[usize::from(store == Owner::Payments)];
         *offset += by;
         shim::offset_clock(self.server(store).dir(), *offset)

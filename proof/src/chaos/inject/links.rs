@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
 use tokio::time::sleep;
 
 use super::Injector;
@@ -15,10 +14,8 @@ impl Injector {
     pub(super) async fn harm(&self, link: Link, tcp: Tcp, time: Duration) -> Result<()> {
         let _turn = self.turn(&link.to_string()).await;
         let proxy = self.proxy(link);
-        self.history.note(
-            "fault",
-            json!({"fault": format!("{tcp:?} {link} for {time:?}")}),
-        );
+        self.history
+            .note_fault(format!("{tcp:?} {link} for {time:?}"));
         let usual = self.usual();
         match tcp {
             Tcp::Cut => proxy.refuse(),

@@ -59,8 +59,7 @@ return answer";
 
 impl Injector {
     pub(super) async fn operate(&self, what: &FaultKind) -> Result<()> {
-        self.history
-            .note("fault", json!({"fault": what.to_string()}));
+        self.history.note_fault(what);
         match *what {
             FaultKind::OutOfMemory(store, time) => {
                 let _turn = self.turn(store.name()).await;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
-use serde_json::json;
 use stack::process::{Process, Reading};
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
@@ -47,10 +46,8 @@ impl Injector {
     ) -> Result<()> {
         let _turn = self.turn(name).await;
         let process = self.running(name).await?;
-        self.history.note(
-            "fault",
-            json!({"fault": format!("log of {name} unread: {reading:?}")}),
-        );
+        self.history
+            .note_fault(format!("log of {name} unread: {reading:?}"));
         process.set_reading(reading);
         let filled = fill_pipe(&process);
         sleep(time).await;
@@ -83,7 +80,7 @@ impl Injector {
             "{} of {clients} {crowd:?} clients at {name}",
             connected.len()
         );
-        self.history.note("fault", json!({"fault": told}));
+        self.history.note_fault(&told);
         ensure!(!connected.is_empty(), "{told}");
         sleep(time).await;
         drop(connected);

@@ -25,7 +25,7 @@ impl Injector {
         let server = self.server(store);
         let at = self.history.now();
         let fault = format!("SIGKILL {} store, cut: {cut:?}", store.name());
-        self.history.note("fault", json!({"fault": fault}));
+        self.history.note_fault(fault);
         server.kill();
         let over = self.history.now();
         if let Some(cut) = cut {
@@ -46,10 +46,8 @@ impl Injector {
     pub(super) async fn fill_disk(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
-        self.history.note(
-            "fault",
-            json!({"fault": format!("disk of {} full", store.name())}),
-        );
+        self.history
+            .note_fault(format!("disk of {} full", store.name()));
         let ended = self.fill_until_end(store).await;
         sleep(time).await;
         shim::fill_disk(server.dir(), false)?;
@@ -65,10 +63,8 @@ impl Injector {
     pub(super) async fn end_store(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
-        self.history.note(
-            "fault",
-            json!({"fault": format!("{} store ends", store.name())}),
-        );
+        self.history
+            .note_fault(format!("{} store ends", store.name()));
         let ended = self.fill_until_end(store).await;
         let restarted = server.restart().await;
         sleep(time).await;

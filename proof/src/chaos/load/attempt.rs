@@ -2,11 +2,10 @@
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use super::http::Answer;
 use super::{CLIENTS, Intent, Load, http};
-use crate::chaos::history::{Call, Op, Outcome};
+use crate::chaos::history::{Call, Op};
 
 impl Load {
     /// Sends one request to the replica whose turn it is.
@@ -40,15 +39,10 @@ impl Load {
             client: u16::try_from(client % CLIENTS).unwrap_or_default(),
             request: id,
             intent: intent.number,
-            product: intent.product.to_owned(),
+            product: intent.about.to_owned(),
             quantity: intent.quantity,
             invoked: self.history.now(),
-            ended: Duration::ZERO,
-            outcome: Outcome::Unknown,
-            status: 0,
-            order: None,
-            problem: String::new(),
-            replayed: false,
+            ..Call::default()
         };
         async move {
             self.history.invoke(&call);

@@ -49,7 +49,7 @@ pub(crate) struct NewProduct {
 }
 
 /// One order that a client wants, and what the client does with the order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
     pub(crate) at: Duration,
     /// The position of the product in [`Wishes::products`].
@@ -218,15 +218,11 @@ impl Draw<'_> {
     }
 
     fn order(&mut self, at: Duration, product: usize, quantity: u64) {
-        let (twin, repeat, cancel, looks) = (false, None, None, Vec::new());
         self.orders.push(Wish {
             at,
             product,
             quantity,
-            twin,
-            repeat,
-            cancel,
-            looks,
+            ..Wish::default()
         });
     }
 

@@ -1,16 +1,14 @@
 //! The requests of the shop's owner: products, restocks, counts and deletions.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
-use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Intent, Load, Upkeep, Wishes, note};
+use super::{Load, Upkeep, Wishes};
 use crate::chaos::figures::Figure;
 use crate::chaos::history::Op;
 
@@ -23,7 +21,7 @@ impl Load {
             let body = json!({
                 "name": product.name, "price": product.price, "quantity": product.quantity,
             });
-            let intent = self.upkeep(Op::Create, "/products".to_owned(), body, "");
+            let intent = self.intent(Op::Create, "/products".to_owned(), body, "");
             let answer = self.insist(&intent, 0, &mut rng).await;
             let id = answer.and_then(|answer| answer.id());
             ids.push(id.context("a product could not be put up for sale")?);
@@ -62,34 +60,10 @@ impl Load {
                 Op::Count => format!("/products/{id}/stock"),
                 _ => format!("/products/{id}"),
             };
-            let intent = self.upkeep(op, path, body, id);
+            let intent = self.intent(op, path, body, id);
             if self.insist(&intent, 0, &mut rng).await.is_some() {
                 self.tally.count(figure);
             }
-        }
-    }
-
-    /// An intent of the owner. The note of a movement names the intent that caused it.
-    fn upkeep<'a>(&self, op: Op, path: String, mut body: Value, product: &'a str) -> Intent<'a> {
-        let number = self.intents.fetch_add(1, Ordering::Relaxed);
-        let quantity = body["quantity"].as_u64().unwrap_or_default();
-        if matches!(op, Op::Restock | Op::Count) {
-            body["note"] = json!(note(number));
-        }
-        let method = match op {
-            Op::Count => Method::PUT,
-            Op::Delete => Method::DELETE,
-            _ => Method::POST,
-        };
-        let body = (op != Op::Delete).then_some(body);
-        Intent {
-            op,
-            number,
-            method,
-            path,
-            body,
-            product,
-            quantity,
         }
     }
 }

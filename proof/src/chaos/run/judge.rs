@@ -1,7 +1,6 @@
 //! Collects the findings about a profile while the profile ends.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -187,11 +186,7 @@ impl Judge {
         reconciled: bool,
     ) -> Result<()> {
         let stores = read::read(&running.operators).await?;
-        let watch = running
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let watch = stack::locked(&running.seen).clone();
         let lossy = running.profile.durability == Durability::EverySecond;
         let findings = checker::check(&Evidence {
             calls: &running.history.calls(),

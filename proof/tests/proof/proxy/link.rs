@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use proof::proxy::{Protocol, Proxy};
 use stack::credentials::User;
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::server;
+use stack::redis::{Overrides, RedisServer};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{LIMIT, guard};
+use crate::support::{LIMIT, start};
 
 /// A store behind a proxy.
 pub(super) struct Link {
@@ -23,19 +22,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = tokio::task::spawn_blocking(server::shared)
-            .await
-            .unwrap()
-            .unwrap();
-        let redis = RedisServer::start(RedisOptions {
-            store: Owner::Inventory,
-            dir: dir.path().join("store"),
-            server,
-            guard: guard().await,
-            sink: None,
-            overrides: Overrides::default(),
-        });
-        let redis = redis.await.unwrap();
+        let (redis, _) = start(dir.path(), Overrides::default()).await;
         let proxy = Proxy::start(Protocol::Redis, redis.port(), super::SEED).unwrap();
         Self {
             proxy: Arc::new(proxy),

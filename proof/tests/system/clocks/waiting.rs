@@ -4,7 +4,7 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::OrderId;
 use stack::redis::Owner;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
 use super::{DAY_MS, INVENTORY, PAYMENTS, from_ahead, sell, set_clock, start_again, wait_told};
 use crate::harness::{LIMIT, Shop, Store, completed};
@@ -64,10 +64,10 @@ async fn so_are_refunds() {
     shop.wait_status(id, "paid").await;
     shop.system.process(PAYMENTS).stop(LIMIT).await.unwrap();
     start_again(&shop, INVENTORY).await;
-    let rejected = wait_until("the order to be rejected", LIMIT, || async {
+    eventually("the order to be rejected", async || {
         shop.inventory.length(RefundOrder::STREAM).await == 1
-    });
-    rejected.await.unwrap();
+    })
+    .await;
     assert_eq!(give_to_ghost::<RefundOrder>(&shop.inventory).await, 1);
     set_clock(&shop, Owner::Inventory, -31 * DAY_MS).await;
     start_again(&shop, PAYMENTS).await;
@@ -93,12 +93,7 @@ async fn one_event_from_far_ahead_stops_no_other_where_orders_from_ahead_are_on_
     .await;
     left -= 2;
     sell(&shop, product, 5, &mut left).await;
-    let letters = shop.inventory.dead_letters().await;
-    let reasons: Vec<&str> = letters
-        .iter()
-        .map(|letter| letter.reason.as_str())
-        .collect();
-    assert_eq!(reasons, ["too_new"]);
+    assert_eq!(shop.inventory.reasons().await, ["too_new"]);
 }
 
 #[tokio::test]
@@ -114,11 +109,11 @@ async fn orders_wait_while_the_clock_is_behind_its_records_and_go_on_by_themselv
         shop.place_order(product, 1).await;
     }
     wait_told(&shop, INVENTORY, BEHIND).await;
-    let told = wait_until("readyz to say why", LIMIT, || async {
+    eventually("readyz to say why", async || {
         let readyz = shop.readyz(INVENTORY).await;
         readyz.status == 503 && readyz.body.contains(BEHIND)
-    });
-    told.await.unwrap();
+    })
+    .await;
     assert_eq!(shop.stock(product).await, 99);
     set_clock(&shop, Owner::Inventory, 0).await;
     shop.assert_quiet().await;

@@ -5,11 +5,11 @@ use shared::contract::id::{OrderId, ProductId};
 use shared::store::partition::Partition;
 use stack::operator::Operator;
 use stack::redis;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::task::JoinSet;
 
 use super::{Arena, STOCK};
-use crate::harness::{Answer, LIMIT, count, insist};
+use crate::harness::{Answer, count, insist};
 
 #[tokio::test]
 async fn slots_that_move_while_orders_are_placed_lose_nothing() {
@@ -92,20 +92,17 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_after_the_move() {
 async fn wait_tried(node: &Operator, due: &str) {
     let first = ["ZRANGE", due, "0", "0", "WITHSCORES"];
     let [(_, due_ms)]: [(String, f64); 1] = node.ask(&first).await.unwrap();
-    let has_come = wait_until("the order to be due", LIMIT, || async {
+    eventually("the order to be due", async || {
         let (seconds, _): (u32, u32) = node.ask(&["TIME"]).await.unwrap();
         f64::from(seconds) * 1_000.0 > due_ms
-    });
-    has_come.await.unwrap();
+    })
+    .await;
     wait_refused(node, refusals(node).await).await;
 }
 
 /// Waits until the node has refused more commands than `before`.
 async fn wait_refused(node: &Operator, before: u64) {
-    let refused = wait_until("a refusal", LIMIT, || async {
-        refusals(node).await > before
-    });
-    refused.await.unwrap();
+    eventually("a refusal", async || refusals(node).await > before).await;
 }
 
 /// How often the node has refused a command because its slot was moving.

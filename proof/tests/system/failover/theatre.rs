@@ -2,15 +2,15 @@
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use shared::contract::event::{OrderCompleted, RefundOrder};
 use shared::store::partition::Partitions;
 use stack::redis;
 use stack::role::Role;
+use stack::sentinel::Replicated;
 use stack::system::System;
 use stack::topology::Topology;
-use stack::wait::wait_for;
+use stack::wait::eventually;
 
-use crate::harness::{Answer, LIMIT, Store, Traffic, client};
+use crate::harness::{Answer, Store, Traffic, client, count, pages, unrest};
 
 /// Stock at the beginning: more than all clients order.
 pub(super) const STOCK: u64 = 1_000_000;
@@ -82,44 +82,25 @@ impl Theatre {
     /// Waits until no work is left, and answers all orders.
     pub(super) async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
-        let drained = wait_for("the system to come to rest", LIMIT, || async {
-            let due = self
-                .payments
-                .ask("ZCARD", &["due"])
-                .await
-                .unsigned()
-                .unwrap();
-            let rests = due == 0
-                && self.payments.backlog::<OrderCompleted>().await.is_none()
-                && self.inventory.backlog::<RefundOrder>().await.is_none();
-            let orders = if rests {
-                self.orders().await
-            } else {
+        let orders = eventually("the system to come to rest", async || {
+            if unrest(&self.inventory, &self.payments).await.is_some() {
                 return None;
-            };
-            // Another failover in between may undo a payment of which no client was told.
-            orders
-                .iter()
-                .all(|order| order["status"] != "pending")
-                .then_some(orders)
-        });
-        let orders = drained.await.unwrap();
+            }
+            // One more failover in between may take a payment back that nobody has heard of.
+            let orders = self.orders().await;
+            (count(&orders, "pending") == 0).then_some(orders)
+        })
+        .await;
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
         orders
     }
 
     pub(super) async fn orders(&self) -> Vec<Value> {
-        let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
-        while let Some(path) = next {
-            let url = self.system.url(Role::PaymentsServe.name());
-            let page = Answer::patiently(self.http.get(format!("{url}{path}")))
-                .await
-                .expect(200);
-            orders.extend(page.json().as_array().unwrap().iter().cloned());
-            next = page.next_page();
-        }
-        orders
+        let url = self.system.url(Role::PaymentsServe.name());
+        let page =
+            async |path: &str| Answer::patiently(self.http.get(format!("{url}{path}"))).await;
+        pages(page, "/orders?limit=100").await
     }
 
     /// What the Sentinels did, for the message of a test that fails.
@@ -144,4 +125,41 @@ impl Theatre {
             .length(&format!("movements:{}", self.product))
             .await
     }
+
+    /// Asserts that every order is paid.
+    pub(super) fn assert_paid(&self, orders: &[Value]) {
+        let paid = count(orders, "paid");
+        assert_eq!(paid, orders.len(), "{:#?}", self.history());
+    }
+
+    /// Asserts that every order has taken its piece, once.
+    pub(super) async fn assert_sold_once(&self, orders: &[Value]) {
+        let sold = orders.len() as u64;
+        assert_eq!(self.stock().await, STOCK - sold);
+        assert_eq!(self.movements().await, 1 + sold, "one for each sale");
+    }
+}
+
+/// Freezes the replicas and ends their connections: what the primary does from now on stays with
+/// it. Answers the primary and the replicas.
+pub(super) async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
+    let primary = servers.primary().await.unwrap();
+    let replicas: Vec<_> = (0..3).filter(|number| *number != primary).collect();
+    for replica in &replicas {
+        servers.node(*replica).pause();
+    }
+    let end = servers
+        .operator_of(primary)
+        .ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    end.await.unwrap();
+    (primary, replicas)
+}
+
+/// Kills the primary, lets the replicas go on, and waits until one of them takes its place.
+pub(super) async fn replace_primary(servers: &Replicated, old: usize, replicas: Vec<usize>) {
+    servers.node(old).kill();
+    for replica in replicas {
+        servers.node(replica).resume();
+    }
+    servers.wait_failover(old).await.unwrap();
 }

@@ -11,7 +11,7 @@ use proof::shim;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use stack::ports::Ports;
-use stack::wait::wait_until;
+use stack::wait::{eventually, wait_until};
 use stack::{binaries, ports, project};
 use tempfile::TempDir;
 
@@ -124,25 +124,24 @@ impl RunAll {
 
     pub(super) async fn wait_paid(&self, id: &str) {
         let path = format!("/orders/{id}");
-        wait_until("the order to be paid", LIMIT, || async {
+        eventually("the order to be paid", async || {
             Answer::to(self.payments(Method::GET, &path))
                 .await
                 .body
                 .contains("\"paid\"")
         })
-        .await
-        .unwrap();
+        .await;
     }
 
     /// Sends changes until both stores have noticed that their disk is full.
     pub(super) async fn wait_full(&self, product: &str) {
-        let noticed = wait_until("both stores to notice", LIMIT, || async {
+        eventually("both stores to notice", async || {
             let _ = Answer::attempt(self.order(product, "while-full")).await;
             let body = json!({"name": "other", "price": "1.00", "quantity": 1});
             let _ = Answer::attempt(self.inventory(Method::POST, "/products").json(&body)).await;
             self.said(" is full: ") >= 2
-        });
-        noticed.await.unwrap();
+        })
+        .await;
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use shared::store::partition::Partitions;
 use stack::binaries::Binaries;
-use stack::guard::{Farewell, Guard};
+use stack::guard::Farewell;
 use stack::ports::Ports;
 use stack::process::{Launch, Process};
 use stack::redis::Owner;
 use stack::role::{Role, SETTINGS};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use stack::{binaries, memory};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -51,14 +51,14 @@ pub(crate) async fn freeze(process: &Process) {
     process.pause();
     let tasks = format!("/proc/{}/task", process.pid());
     let is_stopped = |stat: String| stat.rsplit(") ").next().unwrap().starts_with('T');
-    let frozen = wait_until("every thread to stop", LIMIT, || async {
+    eventually("every thread to stop", async || {
         let mut tasks = std::fs::read_dir(&tasks).unwrap();
         tasks.all(|task| {
             let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
             stat.is_ok_and(is_stopped)
         })
-    });
-    frozen.await.unwrap();
+    })
+    .await;
 }
 
 /// What a program wrote to both its outputs.
@@ -93,10 +93,7 @@ impl Shop {
             .extend(env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let lines = Lines::default();
         let sink = lines.clone();
-        let guard = Guard {
-            stack: binaries().stack,
-            farewell: Farewell::Kill,
-        };
+        let guard = binaries().guard(Farewell::Kill);
         let sink = move |line: &str| sink.lock().unwrap().push(line.to_owned());
         let process = Process::start(launch, guard, Some(Arc::new(sink))).unwrap();
         (process, lines)

@@ -1,8 +1,8 @@
 //! What the probes of a process answer.
 
-use stack::wait::wait_until;
+use stack::wait::eventually;
 
-use super::{Answer, LIMIT, Shop};
+use super::{Answer, Shop};
 
 impl Shop {
     /// The status of `/readyz` of a process.
@@ -12,12 +12,8 @@ impl Shop {
 
     /// Waits until `/readyz` of a process answers this status. Each answer is cached for a moment.
     pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
-        let what = format!("{process} to answer {status}");
-        wait_until(&what, LIMIT, || async {
-            self.readiness(process).await == status
-        })
-        .await
-        .unwrap();
+        let what = format!("{process} to say {status}");
+        eventually(&what, async || self.readiness(process).await == status).await;
     }
 
     /// The answer of `/readyz` of a process, with the reasons.

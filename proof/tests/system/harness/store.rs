@@ -1,12 +1,12 @@
 //! One store, as its operator sees it.
 
 use bytes::Bytes;
-use shared::contract::event::{Event, RawFields};
+use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
 use shared::redis::{Command, Entry, Redis, RedisError, RedisUrl, Reply};
 use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::redis::RedisServer;
-use stack::wait::wait_for;
+use stack::wait::{eventually, wait_until};
 
 use super::LIMIT;
 
@@ -133,8 +133,14 @@ impl Store {
         letters
     }
 
+    /// Why each entry was set aside, oldest first.
+    pub(crate) async fn reasons(&self) -> Vec<String> {
+        let letters = self.dead_letters().await.into_iter();
+        letters.map(|letter| letter.reason).collect()
+    }
+
     async fn try_ask(&self, command: &'static str, args: &[&str]) -> Result<Reply, RedisError> {
-        wait_for(&format!("an answer to {command}"), LIMIT, || async {
+        eventually(&format!("an answer to {command}"), async || {
             let command = Command::new(command).args(args.iter().copied());
             // In a cluster the tag of the key names the node.
             let command = match args.iter().find(|arg| arg.contains('{')) {
@@ -147,7 +153,6 @@ impl Store {
             }
         })
         .await
-        .unwrap()
     }
 }
 
@@ -168,4 +173,30 @@ fn find(fields: &RawFields, name: &str) -> String {
     let found = fields.iter().find(|(field, _)| field == name);
     let (_, value) = found.unwrap_or_else(|| panic!("no {name} in {fields:?}"));
     String::from_utf8(value.to_vec()).unwrap()
+}
+
+/// What is still to be done, looked for in the order in which an order travels: whatever one step
+/// finds done cannot make work for the next one any more.
+pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String> {
+    for partition in payments.partitions.all() {
+        let due = partition.key("due");
+        let pending = payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
+        if pending > 0 {
+            return Some(format!("{pending} orders in {due}"));
+        }
+    }
+    match payments.backlog::<OrderCompleted>().await {
+        Some(backlog) => Some(backlog),
+        None => inventory.backlog::<RefundOrder>().await,
+    }
+}
+
+/// Waits until everything is done in both stores: see [`super::Shop::wait_drained`].
+pub(crate) async fn wait_drained(inventory: &Store, payments: &Store) {
+    let drained = wait_until("the system to come to rest", LIMIT, || async {
+        unrest(inventory, payments).await.is_none()
+    });
+    if let Err(error) = drained.await {
+        panic!("{error}: {:?}", unrest(inventory, payments).await);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use reqwest::RequestBuilder;
 use shared::contract::id::{OrderId, ProductId};
 use stack::process::Process;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::{eventually, wait_for};
 use tokio::task::JoinSet;
 
 use super::{Answer, LIMIT, Shop};
@@ -66,10 +66,7 @@ impl Traffic {
     pub(crate) async fn more(&self, orders: usize) {
         let count = || self.accepted.lock().unwrap().len();
         let enough = count() + orders;
-        let came = wait_until("more orders to be accepted", LIMIT, || async {
-            count() >= enough
-        });
-        came.await.unwrap();
+        eventually("more orders to be accepted", async || count() >= enough).await;
     }
 
     /// Waits until each client has finished its order, and returns all orders.

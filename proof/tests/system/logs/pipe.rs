@@ -14,7 +14,7 @@ use serde_json::Value;
 use stack::client::client;
 use stack::ports;
 use stack::role::Role;
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -59,11 +59,22 @@ impl Watched {
         Self::known(child, format!("http://{address}")).await
     }
 
-    /// A process that listens at `url`. Returns once it is ready.
-    pub(crate) async fn known(child: Child, url: String) -> Self {
+    /// Stops a process of the system, and starts it with this command in its place.
+    pub(crate) async fn in_place_of(shop: &Shop, role: Role, mut command: Command) -> Self {
+        let process = shop.system.process(role.name());
+        // The first is stopped already if this is not the first in its place.
+        if process.is_running() {
+            process.stop(super::STOP_LIMIT).await.unwrap();
+        }
+        let child = command.spawn().unwrap();
+        Self::known(child, shop.system.url(role.name())).await
+    }
+
+    /// A process that listens at `url`, as soon as it is ready.
+    async fn known(child: Child, url: String) -> Self {
         let client = client(LIMIT).unwrap();
         let watched = Self { child, url, client };
-        wait_until(&watched.url, LIMIT, || async {
+        eventually(&watched.url, async || {
             let asked = watched
                 .client
                 .get(format!("{}/readyz", watched.url))
@@ -71,8 +82,7 @@ impl Watched {
                 .await;
             asked.is_ok_and(|answer| answer.status() == 200)
         })
-        .await
-        .unwrap();
+        .await;
         watched
     }
 
@@ -130,6 +140,12 @@ impl Reader {
         reader
     }
 
+    /// Waits for the line that a process writes when it is told to stop.
+    pub(super) async fn wait_last(&self) {
+        self.wait("the last line", |line| line.contains("stopping"))
+            .await;
+    }
+
     pub(super) fn count(&self, found: impl Fn(&str) -> bool) -> usize {
         self.lines
             .lock()
@@ -140,9 +156,7 @@ impl Reader {
     }
 
     pub(super) async fn wait(&self, what: &str, found: impl Fn(&str) -> bool) {
-        wait_until(what, LIMIT, || async { self.count(&found) > 0 })
-            .await
-            .unwrap();
+        eventually(what, async || self.count(&found) > 0).await;
     }
 
     pub(crate) fn objects(&self) -> Vec<Value> {

@@ -9,14 +9,21 @@ use crate::harness::programs::text;
 
 /// The result of a run.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) code: i32,
-    pub(super) report: Value,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) report: Value,
 }
 
 impl Run {
-    /// The kind of each difference, and whether it was repaired.
-    pub(super) fn kinds(&self) -> Vec<(&str, bool)> {
+    /// Asserts that it ended with this status and found these kinds of difference, and whether each
+    /// was repaired.
+    #[track_caller]
+    pub(crate) fn assert_found(&self, code: i32, kinds: &[(&str, bool)]) {
+        assert_eq!((self.code, &*self.kinds()), (code, kinds), "{self:?}");
+    }
+
+    /// Each kind of difference, and whether it was repaired.
+    pub(crate) fn kinds(&self) -> Vec<(&str, bool)> {
         let lines = self.report["differences"].as_array().unwrap().iter();
         lines
             .map(|line| {
@@ -29,8 +36,8 @@ impl Run {
     }
 }
 
-/// Compares at once. Unless `args` say otherwise, no order counts as under way.
-pub(super) async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
+/// Compares at once: where a test does not say otherwise, nothing is thought to be on its way.
+pub(crate) async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
     let mut args = [&["reconcile", "--json"], args].concat();
     for grace in ["--grace", "--orphan-grace"] {
         if !args.contains(&grace) {
@@ -46,22 +53,22 @@ pub(super) async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
     }
 }
 
-pub(super) async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+pub(crate) async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     let (id, _) = shop.place_order(product, quantity).await;
     shop.wait_status(id, "paid").await;
     shop.assert_quiet().await;
     id
 }
 
-pub(super) async fn refunded(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+pub(crate) async fn refunded(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     let (id, _) = shop.place_order(product, quantity).await;
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
     id
 }
 
-/// Removes inventory's record of an order and its movement, and sets the stock of the product.
-pub(super) async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32) {
+/// Makes inventory forget an order, its movement and what it took.
+pub(crate) async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32) {
     shop.forget_record(order).await;
     let key = format!("movements:{product}");
     let last = shop.inventory.entries(&key).await.pop().unwrap();

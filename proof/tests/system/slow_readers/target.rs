@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use stack::memory::{SERVICE_LIMIT, peak};
-use stack::wait::wait_until;
+use stack::wait::eventually;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::harness::{Answer, LIMIT, Shop, client};
+use crate::harness::{Answer, Shop, client};
 
 /// The smallest buffer that a socket can have.
 pub(super) const SMALL_BUFFER: u32 = 2 * 1024;
@@ -77,9 +77,7 @@ impl<'a> Target<'a> {
     /// Waits until the kernel keeps this many bytes of answers, because the clients read none.
     pub(super) async fn wait_kept(&self, bytes: u64) {
         let kept = || async { self.in_kernel().0 >= bytes };
-        wait_until("answers that no client reads", LIMIT, kept)
-            .await
-            .unwrap();
+        eventually("answers that nobody takes", kept).await;
     }
 
     /// A crowd of clients sends this text. Each waits until its answer begins, and does not read

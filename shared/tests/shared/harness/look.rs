@@ -1,6 +1,6 @@
 //! What a test reads from a store.
 
-use shared::redis::{Command, Entry, Redis};
+use shared::redis::{Code, Command, Entry, Redis, RedisError};
 
 /// All entries of a stream.
 pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
@@ -27,4 +27,16 @@ pub(crate) fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
     let fields = entry.fields.as_ref().unwrap();
     let found = fields.iter().find(|(field, _)| field == name);
     found.map_or("", |(_, value)| std::str::from_utf8(value).unwrap())
+}
+
+/// Asserts that the outcome of a command is unknown.
+pub(crate) fn assert_unknown(error: &RedisError) {
+    let is_unknown = matches!(
+        error,
+        RedisError::Unavailable {
+            code: Code::Unknown,
+            ..
+        }
+    );
+    assert!(is_unknown, "{error:?}");
 }

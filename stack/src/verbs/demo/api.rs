@@ -29,8 +29,7 @@ pub(crate) struct Api {
 
 /// An answer of a service.
 pub(crate) struct Answer {
-    /// The status code.
-    pub(crate) status: StatusCode,
+    status: StatusCode,
     /// Whether the answer is an order in its final state.
     pub(crate) is_final: bool,
     /// The call, for error messages.
@@ -54,13 +53,17 @@ impl Api {
     /// Sends a request, and shows the request and its answer.
     pub(crate) async fn call(&self, request: Request) -> Result<Answer> {
         self.show_request(&request);
-        let answer = self.ask(&request).await?;
+        let answer = self.send(&request).await?;
         self.show_answer(&answer);
-        Ok(answer)
+        answer.expect(request.expected)
     }
 
     /// Sends a request without showing it.
     pub(crate) async fn ask(&self, request: &Request) -> Result<Answer> {
+        self.send(request).await?.expect(request.expected)
+    }
+
+    async fn send(&self, request: &Request) -> Result<Answer> {
         let call = format!("{} {}", request.method, request.path);
         let url = format!("{}{}", self.url(request.service), request.path);
         let mut question = self.client.request(request.method.clone(), url);
@@ -121,7 +124,7 @@ impl Api {
 
 impl Answer {
     /// The answer, if it has this status.
-    pub(crate) fn expect(self, status: StatusCode) -> Result<Self> {
+    fn expect(self, status: StatusCode) -> Result<Self> {
         let Self {
             call, status: got, ..
         } = &self;
@@ -137,6 +140,17 @@ impl Answer {
     pub(crate) fn text(&self, member: &str) -> Result<&str> {
         let found = self.json[member].as_str();
         found.with_context(|| format!("the answer to {} has no text `{member}`", self.call))
+    }
+
+    /// Checks that the body has this text.
+    pub(crate) fn expect_text(&self, member: &str, wanted: &str) -> Result<()> {
+        let found = self.text(member)?;
+        let call = &self.call;
+        ensure!(
+            found == wanted,
+            "{call}: `{member}` is {found}, not {wanted}"
+        );
+        Ok(())
     }
 
     /// A whole number in the body.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use reqwest::StatusCode;
 use serde_json::Value;
 use shared::contract::time::Timestamp;
 use tokio::time::timeout;
@@ -24,10 +23,7 @@ impl Api {
         let wait = Request::final_order(id);
         self.show_request(&wait);
         let Ok(order) = timeout(limit, self.wait_final(&wait)).await else {
-            let order = self
-                .ask(&Request::order(id))
-                .await?
-                .expect(StatusCode::OK)?;
+            let order = self.ask(&Request::order(id)).await?;
             bail!(
                 "the order is still {} after {limit:?} (to be paid at {})",
                 order.text("status")?,
@@ -38,7 +34,7 @@ impl Api {
         self.show_answer(&order);
         let timeline = Request::timeline(id);
         self.show_request(&timeline);
-        let timeline = self.ask(&timeline).await?.expect(StatusCode::OK)?;
+        let timeline = self.ask(&timeline).await?;
         let steps = timeline.list("steps")?;
         for step in steps {
             self.screen.moment(since(&steps[0], step), &told(step));
@@ -51,7 +47,7 @@ impl Api {
     /// requests.
     async fn wait_final(&self, wait: &Request) -> Result<Answer> {
         loop {
-            let order = self.ask(wait).await?.expect(StatusCode::OK)?;
+            let order = self.ask(wait).await?;
             if order.is_final {
                 return Ok(order);
             }

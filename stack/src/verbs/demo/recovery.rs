@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use reqwest::StatusCode;
 use shared::redis::Command;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep};
@@ -43,7 +42,7 @@ pub(super) async fn kill_consumer(stage: &Stage) -> Result<String> {
     stage.show_pending(&pending);
     stage.say("Some of these may have taken their stock already; the consumer that knew is dead.");
     let left = stage.api.call(Request::product(&filters)).await?;
-    let left = left.expect(StatusCode::OK)?.number("quantity")?;
+    let left = left.number("quantity")?;
     ensure!(
         (STOCK - ORDERS + 1..=STOCK - TAKEN).contains(&left),
         "the stock is {left}: that is not the middle of the work"
@@ -84,7 +83,6 @@ async fn place_orders(stage: &Stage, product: &str) -> Result<Vec<String>> {
 
 async fn place_order(api: Api, product: String) -> Result<String> {
     let answer = api.ask(&Request::place_order(&product, 1)).await?;
-    let answer = answer.expect(StatusCode::CREATED)?;
     Ok(answer.text("id")?.to_owned())
 }
 
@@ -161,12 +159,7 @@ async fn check_ledger(stage: &Stage, product: &str, orders: &[String]) -> Result
 async fn check_orders(stage: &Stage, orders: &[String]) -> Result<()> {
     for order in orders {
         let answer = stage.api.ask(&Request::order(order)).await?;
-        let answer = answer.expect(StatusCode::OK)?;
-        ensure!(
-            answer.text("status")? == "paid",
-            "the order {order} is {}, not paid",
-            answer.text("status")?
-        );
+        answer.expect_text("status", "paid")?;
     }
     stage.say(&format!("All {ORDERS} orders are paid."));
     Ok(())

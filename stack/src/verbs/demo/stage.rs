@@ -1,15 +1,12 @@
 //! The private system on which the story is played, and the checks of its state.
 
-use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use reqwest::StatusCode;
 use shared::redis::Redis;
 use stack::binaries::Binaries;
-use stack::credentials::User;
 use stack::health;
-use stack::redis::RedisServer;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::system::System;
 use stack::wait::wait_for;
@@ -44,14 +41,10 @@ impl Stage {
             .env("RECLAIM_IDLE", "1s")
             .start()
             .await?;
-        let store = |server: &RedisServer| -> Result<Redis> {
-            let url = server.url(User::Operator).parse();
-            Ok(Redis::worker(&url.map_err(anyhow::Error::msg)?))
-        };
         Ok(Self {
             api: Api::new(system.inventory_url(), system.payments_url(), screen)?,
-            inventory: store(system.inventory_redis())?,
-            payments: store(system.payments_redis())?,
+            inventory: system.store(Owner::Inventory).operator()?,
+            payments: system.store(Owner::Payments).operator()?,
             system,
         })
     }
@@ -68,34 +61,29 @@ impl Stage {
         quantity: u64,
     ) -> Result<String> {
         let request = Request::create_product(name, price, quantity);
-        let answer = self.api.call(request).await?.expect(StatusCode::CREATED)?;
+        let answer = self.api.call(request).await?;
         Ok(answer.text("id")?.to_owned())
     }
 
     /// Places an order, which must be accepted as pending.
     pub(super) async fn place(&self, product: &str, quantity: u32) -> Result<Answer> {
         let request = Request::place_order(product, quantity);
-        let answer = self.api.call(request).await?.expect(StatusCode::CREATED)?;
-        ensure!(
-            answer.text("status")? == "pending",
-            "a new order is {}, not pending",
-            answer.text("status")?
-        );
+        let answer = self.api.call(request).await?;
+        answer.expect_text("status", "pending")?;
         Ok(answer)
     }
 
     /// Follows an order to its end, which must be `wanted`.
     pub(super) async fn follow(&self, order: &str, wanted: &str) -> Result<Life> {
         let life = self.api.follow(order, LIMIT).await?;
-        let status = life.order.text("status")?;
-        ensure!(status == wanted, "the order is {status}, not {wanted}");
+        life.order.expect_text("status", wanted)?;
         Ok(life)
     }
 
     /// Shows the stock of a product, which must be `wanted`.
     pub(super) async fn check_stock(&self, product: &str, wanted: u64) -> Result<()> {
         let answer = self.api.call(Request::product(product)).await?;
-        let stock = answer.expect(StatusCode::OK)?.number("quantity")?;
+        let stock = answer.number("quantity")?;
         ensure!(stock == wanted, "the stock is {stock}, not {wanted}");
         Ok(())
     }
@@ -103,19 +91,16 @@ impl Stage {
     /// The stock of a product, without showing it.
     pub(super) async fn stock(&self, product: &str) -> Result<u64> {
         let answer = self.api.ask(&Request::product(product)).await?;
-        answer.expect(StatusCode::OK)?.number("quantity")
+        answer.number("quantity")
     }
 
     /// Repeats `probe` until it answers a value.
-    pub(super) async fn until<T, F>(&self, what: &str, probe: impl Fn() -> F) -> Result<T>
-    where
-        F: Future<Output = Result<Option<T>>>,
-    {
-        wait_for(what, LIMIT, || {
-            let look = probe();
-            async { look.await.transpose() }
-        })
-        .await?
+    pub(super) async fn until<T>(
+        &self,
+        what: &str,
+        probe: impl AsyncFn() -> Result<Option<T>>,
+    ) -> Result<T> {
+        wait_for(what, LIMIT, || async { probe().await.transpose() }).await?
     }
 
     /// The last log lines of each process that has ended by itself, which say why it ended.

@@ -1,11 +1,12 @@
 //! The processes of a run: two stores and four services. Waits for them, restarts and stops them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
 use stack::health;
 use stack::health::Member;
+use stack::locked;
 use stack::note::note;
 use stack::redis::RedisServer;
 use tokio::time::{Instant, sleep};
@@ -29,15 +30,15 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn add_store(&self, store: Arc<RedisServer>) {
-        lock(&self.stores).push(store);
+        locked(&self.stores).push(store);
     }
 
     pub(super) fn add_service(&self, service: Member) {
-        lock(&self.services).push(service);
+        locked(&self.services).push(service);
     }
 
     pub(super) fn services(&self) -> Vec<Member> {
-        lock(&self.services).clone()
+        locked(&self.services).clone()
     }
 
     /// Waits until all services are ready. While a store waits for room on its disk, the wait has
@@ -45,7 +46,7 @@ impl Running {
     pub(super) async fn wait_ready(&self) -> Result<()> {
         let services = self.services();
         let is_patient = || {
-            lock(&self.stores).iter().any(|store| store.only_reads())
+            locked(&self.stores).iter().any(|store| store.only_reads())
                 && services
                     .iter()
                     .all(|service| service.process.exit().is_none())
@@ -64,7 +65,7 @@ impl Running {
     pub(super) async fn keep(&self, whole: bool) -> String {
         let mut revival = Revival::default();
         loop {
-            let stores = lock(&self.stores).clone();
+            let stores = locked(&self.stores).clone();
             for store in stores {
                 if let Some(story) = revival.look(store.process(), Some(store.dir())).await {
                     return story;
@@ -93,7 +94,7 @@ impl Running {
                 member.process.kill();
             }
         }
-        let stores = lock(&self.stores).clone();
+        let stores = locked(&self.stores).clone();
         for store in &stores {
             store.process().terminate();
         }
@@ -109,13 +110,9 @@ impl Running {
 
     /// Kills all processes.
     pub(super) fn kill(&self) {
-        lock(&self.services)
+        locked(&self.services)
             .iter()
             .for_each(|member| member.process.kill());
-        lock(&self.stores).iter().for_each(|store| store.kill());
+        locked(&self.stores).iter().for_each(|store| store.kill());
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
