@@ -10,9 +10,10 @@ use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
 use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
+use stack::credentials::User;
 use stack::wait::eventually;
 
-use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, calls, membership, partition};
+use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, calls, membership, partition, url};
 use crate::layouts::store_of;
 use crate::script::DONE;
 
