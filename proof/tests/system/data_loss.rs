@@ -74,6 +74,31 @@ async fn an_order_that_was_served_before_an_accepted_loss_stays_paid() {
     assert_eq!(shop.order(served).await["status"], "paid");
 }
 
+/// It has begun to act on the recent past again, which it takes for forgotten.
+#[tokio::test]
+async fn a_consumer_that_runs_on_refunds_nobody_who_was_served_before_an_accepted_loss() {
+    for waits in [true, false] {
+        let shop = Shop::open().await;
+        let product = shop.create_product("thing", 10).await;
+        let (served, _) = shop.place_order(product, 1).await;
+        shop.wait_status(served, "paid").await;
+        shop.assert_quiet().await;
+        shop.inventory.ask("FLUSHALL", &[]).await;
+        if waits {
+            shop.wait_readiness("inventory consume", 503).await;
+        }
+        let adopted = shop.run(Role::InventoryServe, &["adopt-store"]).await;
+        assert!(adopted.status.success(), "{}", text(&adopted));
+        shop.system.wait_ready().await.unwrap();
+
+        let another = shop.create_product("another", 1).await;
+        let (after, _) = shop.place_order(another, 2).await;
+        shop.wait_status(after, "refunded").await;
+        shop.assert_quiet().await;
+        assert_eq!(shop.order(served).await["status"], "paid", "waits: {waits}");
+    }
+}
+
 #[tokio::test]
 async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_accepted() {
     let shop = Shop::open().await;

@@ -96,9 +96,12 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that nothing forbids this service to take the store.
-    pub(crate) async fn ensure_claimable(&self, witness: &Witness) -> Result<(), OpenError> {
-        self.claimable(witness).await.map(drop)
+    /// Makes sure that nothing forbids this service to take the store. Answers whether a partition
+    /// has no identity.
+    pub(crate) async fn lacks_identity(&self, witness: &Witness) -> Result<bool, OpenError> {
+        let states = self.claimable(witness).await?;
+        let mut states = states.iter().map(|(_, state)| state);
+        Ok(states.any(|state| matches!(state, PartitionState::Missing)))
     }
 
     /// The state of each partition, if this service may take the store. The other service keeps the

@@ -156,6 +156,17 @@ impl Checkpoint {
         due::mark(&self.store, self.partition, reason).await
     }
 
+    /// Whether a replay that began is still due. A person may have accepted a loss (`loss`), and then
+    /// acting again might refund what was served. Or another consumer has finished the replay.
+    pub(crate) async fn is_still_due(&self, pass: &Pass) -> Result<bool, RedisError> {
+        let marks = due::read(&self.store, self.partition).await?;
+        if pass.marks.iter().any(|mark| marks.contains(mark)) {
+            return Ok(true);
+        }
+        let (store, incarnation) = (&self.store, &pass.incarnation);
+        Ok(!incarnation::is_recorded(store, self.partition, incarnation).await?)
+    }
+
     /// Removes marks: no replay is due because of them any more.
     pub(crate) async fn remove_marks(&self, marks: Vec<String>) -> Result<(), RedisError> {
         due::remove(&self.store, self.partition, marks).await

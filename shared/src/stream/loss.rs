@@ -7,16 +7,16 @@ use crate::stream::checkpoint::{self, Agreement, Recorded, compare};
 use crate::stream::stream_state::StreamState;
 
 /// Takes the store and the stream as they are now. If both agree, and the store has its identity,
-/// this changes nothing. If they have diverged, the checkpoint goes to the last entry that the
-/// group was given, and no replay begins.
+/// this changes nothing. Otherwise the checkpoint goes to the last entry that the group was given.
+/// No replay begins, and a consumer that runs breaks off the replay that it has begun.
 pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenError> {
-    store.ensure_claimable(witness).await?;
+    let is_lost = store.lacks_identity(witness).await?;
     for partition in store.partitions().all() {
         let stream = partition.key(witness.stream);
         let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
         let recorded = checkpoint::read(store, &stream).await?;
         let agreement = compare(&state, &witness.redis, &stream, recorded).await?;
-        if let Agreement::Diverged(_) = agreement {
+        if is_lost || matches!(agreement, Agreement::Diverged(_)) {
             let recorded = Recorded::at(state.delivered, &state);
             checkpoint::reset(store, &stream, recorded).await?;
             due::remove_all(store, partition).await?;

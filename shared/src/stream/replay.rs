@@ -55,9 +55,9 @@ impl Replay {
         self.pass = Some(pass);
     }
 
-    /// Whether a pass is under way.
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.pass.is_some()
+    /// The pass that is under way.
+    pub(crate) fn pass(&self) -> Option<&Pass> {
+        self.pass.as_ref()
     }
 
     /// Whether another page counts as progress of the consumer.

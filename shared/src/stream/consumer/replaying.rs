@@ -28,8 +28,12 @@ impl<H: Handler> Consumer<H> {
     /// Goes on with a replay. Without a replay, looks at both stores once in each look interval,
     /// and begins a replay if the own store may have forgotten effects.
     pub(super) async fn replay_step(&mut self) -> Result<Step, RedisError> {
-        if self.replay.is_under_way() {
-            return self.replay_page().await.map(Step::Replaying);
+        if let Some(pass) = self.replay.pass() {
+            if self.checkpoint.is_still_due(pass).await? {
+                return self.replay_page().await.map(Step::Replaying);
+            }
+            self.replay.end();
+            self.state.look_soon();
         }
         if Instant::now() < self.state.look_at {
             return Ok(Step::Proceed);
