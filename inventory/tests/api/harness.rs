@@ -129,7 +129,7 @@ impl TestStore {
         page.unwrap().unwrap().items
     }
 
-    /// Deletes a product, whatever its version is.
+    /// Deletes a product of any version.
     pub(crate) async fn remove(&self, id: ProductId) -> Deletion {
         let deleted = self.store.delete_product(id, &Condition::NONE).await;
         deleted.unwrap()

@@ -68,7 +68,7 @@ impl FakeInventory {
         self.set(id, Behaviour::Answer(product(id, price, quantity)));
     }
 
-    /// Fails when somebody asks for this product.
+    /// Fails each request for this product.
     pub(crate) fn fail(&self, id: ProductId) {
         self.set(id, failure());
     }
@@ -79,7 +79,7 @@ impl FakeInventory {
         self.set_movement(product, order, Behaviour::Answer(movements));
     }
 
-    /// Says what happens when somebody asks what an order did to the stock.
+    /// Sets how a request is answered that asks what an order did to the stock.
     pub(crate) fn set_movement(&self, product: ProductId, order: &str, behaviour: Behaviour) {
         let path = format!("{product}/movements?order_id={order}");
         lock(&self.state).behaviours.insert(path, behaviour);
@@ -90,7 +90,7 @@ impl FakeInventory {
         self.set_outcome(order, Behaviour::Answer(outcome(order, word)));
     }
 
-    /// Says what happens when somebody asks what inventory has on record of an order.
+    /// Sets how a request is answered that asks what inventory has on record of an order.
     pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
         lock(&self.state)
             .behaviours

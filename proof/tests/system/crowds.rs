@@ -46,10 +46,7 @@ impl Crowd {
             polls.spawn(wait(visitor.clone(), format!("{url}/{order}?wait=final")));
         }
         let serve = shop.system.process("payments serve");
-        eventually("everybody to be there", async || {
-            sockets(&serve) >= 2 * CROWD
-        })
-        .await;
+        eventually("all connections", async || sockets(&serve) >= 2 * CROWD).await;
         Self { streams, polls }
     }
 

@@ -87,7 +87,7 @@ async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left(
         .await;
     shop.set_stock(product, 0).await;
     let run = reconcile(&shop, &["--apply"]).await;
-    // Somebody changed the stock without a movement: that is for people to look at.
+    // The stock was changed without a movement, so a person has to look at it.
     run.assert_found(3, &[("no_outcome", true), ("wrong_stock", false)]);
     assert_eq!(shop.order(id).await["status"], "refunded");
 }

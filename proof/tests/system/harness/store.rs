@@ -175,8 +175,8 @@ fn find(fields: &RawFields, name: &str) -> String {
     String::from_utf8(value.to_vec()).unwrap()
 }
 
-/// What is still to be done, looked for in the order in which an order travels: whatever one step
-/// finds done cannot make work for the next one any more.
+/// What is still to be done. The looks go in the order in which an order travels. So a step that is
+/// found done makes no work for the steps that were looked at before it.
 pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String> {
     for partition in payments.partitions.all() {
         let due = partition.key("due");
