@@ -87,9 +87,7 @@ async fn a_consumer_that_runs_on_refunds_nobody_who_was_served_before_an_accepte
         if waits {
             shop.wait_readiness("inventory consume", 503).await;
         }
-        let adopted = shop.run(Role::InventoryServe, &["adopt-store"]).await;
-        assert!(adopted.status.success(), "{}", text(&adopted));
-        shop.system.wait_ready().await.unwrap();
+        shop.adopt(Role::InventoryServe).await;
 
         let another = shop.create_product("another", 1).await;
         let (after, _) = shop.place_order(another, 2).await;
