@@ -221,13 +221,14 @@ impl<S: Show> Feed<S> {
         if known.is_some_and(|known| history.is_complete_since(known)) {
             return Ok(true);
         }
-        self.handed_on().reach(partition, history.end(), began);
-        self.0.watches.wake_all();
         // If the partition was not read before, new subscribers begin here and have missed nothing.
+        // The reset goes first: a client must not be told of a position whose gap it does not know.
         if known.is_some() {
             // Sending fails if no client is connected.
             let _ = self.0.signals.send(Signal::Reset);
         }
+        self.handed_on().reach(partition, history.end(), began);
+        self.0.watches.wake_all();
         self.0.awake.notify_waiters();
         Ok(false)
     }

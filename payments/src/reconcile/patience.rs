@@ -14,6 +14,11 @@ use crate::inventory_client::InventoryError;
 pub(super) trait Transient: Display {
     /// Whether another attempt may succeed.
     fn is_transient(&self) -> bool;
+
+    /// Whether the error is about this question alone, so that others may be answered.
+    fn is_about_question(&self) -> bool {
+        !self.is_transient()
+    }
 }
 
 /// Attempts of one question before the run is given up: about 10 s.
@@ -33,6 +38,11 @@ impl Transient for RedisError {
 impl Transient for InventoryError {
     fn is_transient(&self) -> bool {
         !matches!(self, Self::NotFound | Self::Refused(_))
+    }
+
+    /// A proxy in between may answer one question with a page that cannot be read.
+    fn is_about_question(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Refused(_) | Self::Nonsense(_))
     }
 }
 

@@ -109,13 +109,13 @@ impl Reconciler {
 }
 
 impl Attempt {
-    /// An error that stays is a refusal. Any other error ends the run.
+    /// An error that is about this repair alone is a refusal. Any other error ends the run.
     fn of<E>(attempt: Result<Self, E>, trouble: &'static str) -> anyhow::Result<Self>
     where
         E: Transient + Error + Send + Sync + 'static,
     {
         match attempt {
-            Err(error) if !error.is_transient() => Ok(Self::Refused(error.to_string())),
+            Err(error) if error.is_about_question() => Ok(Self::Refused(error.to_string())),
             attempt => attempt.context(trouble),
         }
     }

@@ -11,19 +11,21 @@ pub(super) struct Step<T> {
 
 /// Makes `repairs` in steps of `at_once`. Answers the repairs that are left.
 ///
-/// `repair` makes the repairs of one step. `wait_for_repairs` waits until at most a number of repairs
-/// is left, keeps those, and answers whether that came in time.
+/// `repair` makes the repairs of one step. `wait_for_repairs` waits until at most a number of
+/// repairs is left, keeps those, and answers whether that came in time.
 ///
-/// A step whose repairs were made, and of which none showed, is the last one. After the first step that was not repaired in
-/// time, each step waits only until one of its repairs shows. At the end, one more wait covers all
-/// repairs that are left. So repairs that never show cost two such waits in all.
+/// A step whose repairs were made, and of which none showed, is the last one. After the first step
+/// that was not repaired in time, each step waits only until one of its repairs shows. At the end,
+/// one more wait covers all repairs that are left. So repairs that never show cost two such waits
+/// in all. No wait covers a repair that was refused.
 pub(super) async fn in_steps<T: Clone>(
     repairs: &[T],
     at_once: usize,
     repair: impl AsyncFn(&[T]) -> anyhow::Result<Step<T>>,
     wait_for_repairs: impl AsyncFn(&mut Vec<T>, usize) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Vec<T>> {
-    let (mut remains, mut steps) = (Vec::new(), repairs.chunks(at_once));
+    let (mut remains, mut all_refused) = (Vec::new(), Vec::new());
+    let mut steps = repairs.chunks(at_once);
     let (mut in_time, mut is_stuck) = (true, false);
     while !is_stuck && let Some(step) = steps.next() {
         let Step { mut left, refused } = repair(step).await?;
@@ -32,11 +34,12 @@ pub(super) async fn in_steps<T: Clone>(
         in_time &= wait_for_repairs(&mut left, most_left).await?;
         is_stuck = made > 0 && left.len() == made;
         remains.extend(left);
-        remains.extend(refused);
+        all_refused.extend(refused);
     }
     if !in_time && !is_stuck && repairs.len() > at_once {
         wait_for_repairs(&mut remains, 0).await?;
     }
+    remains.extend(all_refused);
     remains.extend(steps.flatten().cloned());
     Ok(remains)
 }
@@ -109,6 +112,24 @@ mod tests {
         let all: Vec<usize> = (0..30).collect();
         let left = in_steps(&all, 10, repair, shows_at_once).await.unwrap();
         assert_eq!(left, (0..15).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn the_last_wait_covers_no_refused_repair() {
+        let repair = async |step: &[usize]| {
+            let (refused, left) = step.iter().partition(|&&number| number < 5);
+            Ok(Step { left, refused })
+        };
+        let waited_for = RefCell::new(Vec::new());
+        let shows_late = async |left: &mut Vec<usize>, most_left| {
+            waited_for.borrow_mut().extend(left.clone());
+            left.truncate(1);
+            Ok(left.len() <= most_left)
+        };
+        let all: Vec<usize> = (0..20).collect();
+        let left = in_steps(&all, 10, repair, shows_late).await.unwrap();
+        assert_eq!(left, [5, 0, 1, 2, 3, 4]);
+        assert!(waited_for.into_inner().iter().all(|&number| number >= 5));
     }
 
     /// It may show while the others are repaired.

@@ -29,8 +29,9 @@ pub(super) type Placed = Once<(Timestamp, Timestamp), String>;
 /// which the store does nothing else.
 pub const PLACEMENT_BATCH: usize = 100;
 
-/// The batcher that places orders in `own`, due `delay` later. An error of a call goes to the batcher
-/// as it is: if the store did not answer, the placements that wait behind the call fail at once.
+/// The batcher that places orders in `own`, due `delay` later. An error of a call goes to the
+/// batcher as it is. If the store did not answer, or its replicas did not confirm, the placements
+/// that wait behind the call fail at once.
 pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
     Batcher::new(PLACEMENT_BATCH, move |partition, placements| {
         let own = own.clone();
