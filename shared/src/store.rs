@@ -163,16 +163,26 @@ impl Store {
         Ok(true)
     }
 
+    /// The text of the identity of a partition; `None` if it has none.
+    pub(crate) async fn identity(
+        &self,
+        partition: Partition,
+    ) -> Result<Option<String>, RedisError> {
+        let identity = Command::new("GET").key(partition.key(IDENTITY));
+        let identity = self.run(identity).await?;
+        if identity.is_null() {
+            return Ok(None);
+        }
+        Ok(Some(identity.text()?))
+    }
+
     /// Whether one partition still has its identity; errors as in [`Store::has_identity`].
     pub(crate) async fn is_identified(&self, partition: Partition) -> Result<bool, RedisError> {
-        let identity = self
-            .run(Command::new("GET").key(partition.key(IDENTITY)))
-            .await?;
-        if identity.is_null() {
+        let Some(identity) = self.identity(partition).await? else {
             return Ok(false);
-        }
+        };
         let (service, version) = (self.layout.service, self.layout.version());
-        if identity.text()?.contains(&belongs(service, version)) {
+        if identity.contains(&belongs(service, version)) {
             return Ok(true);
         }
         let reason = format!("this store is not one of {service} with layout {version}");

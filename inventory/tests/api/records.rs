@@ -217,9 +217,9 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
-/// Older builds wrote no marker. One hour far ahead does not stand for all hours that they swept.
+/// One hour far ahead does not stand for all hours that were swept.
 #[tokio::test]
-async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
+async fn a_store_that_lost_its_marker_remembers_the_hours_that_it_lists() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
@@ -239,7 +239,7 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     }
 }
 
-/// An older build, or an operator, wrote the marker. It makes no order of today too old.
+/// The marker makes no order of today too old.
 #[tokio::test]
 async fn no_order_is_parked_for_a_marker_that_a_wrong_clock_wrote() {
     let test = TestStore::start(Partitions::NONE).await;

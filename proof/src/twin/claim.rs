@@ -23,8 +23,8 @@ pub struct Claim {
 pub struct Claims {
     beginning: Beginning,
     used: BTreeMap<(u64, String), (String, String)>,
-    /// Whether today is in the list of days with claims. The claims at the beginning are those of
-    /// an older build, which kept no such list.
+    /// Whether today is in the list of days with claims. The days of the claims at the beginning are
+    /// not in it.
     is_listed: bool,
 }
 

@@ -1,25 +1,22 @@
 //! Stores whose disk is full, or whose clock jumps.
 
 use std::path::Path;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof::shim;
 use stack::operator::Operator;
 use stack::redis::{Overrides, RedisServer};
-use stack::wait::{eventually, wait_until};
+use stack::wait::eventually;
 
 use crate::support::{LIMIT, count, counter, start};
 
 /// Waits until a store takes changes.
 async fn wait_room(operator: &Operator) {
-    let soon = Duration::from_secs(10);
-    wait_until("room", soon, || async {
+    eventually("room", || async {
         operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// A store in this folder with the shim, and with this `appendfsync`.

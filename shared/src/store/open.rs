@@ -141,10 +141,7 @@ impl Store {
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let set = Command::new("SET").key(partition.key(IDENTITY));
-            let identity = self
-                .run(Command::new("GET").key(partition.key(IDENTITY)))
-                .await?;
-            if !identity.is_null() {
+            if self.identity(partition).await?.is_some() {
                 continue;
             }
             due::remove_all(self, partition).await?;

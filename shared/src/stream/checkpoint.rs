@@ -11,9 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 mod agreement;
+mod both_stores;
 mod recorded;
 
 pub(crate) use crate::stream::checkpoint::agreement::{Agreement, compare};
+pub(crate) use crate::stream::checkpoint::both_stores::BothStores;
 pub(crate) use crate::stream::checkpoint::recorded::{Recorded, read, reset};
 
 use crate::contract::entry_id::EntryId;
@@ -40,23 +42,6 @@ pub(crate) struct Checkpoint {
     /// The incarnation of the own store in which the last look or replay left nothing forgotten.
     /// `None` until the first look.
     incarnation: Option<String>,
-}
-
-/// Both stores, as one look found them.
-pub(crate) struct BothStores {
-    /// The checkpoint that the own store has recorded.
-    pub(crate) recorded: Recorded,
-    /// The stream.
-    pub(crate) stream: StreamState,
-    /// The incarnation of the own store.
-    pub(crate) incarnation: String,
-    /// The marks that say that a replay is due.
-    pub(crate) marks: Vec<String>,
-    /// Whether the two stores agree.
-    pub(crate) agreement: Agreement,
-    /// Whether a replay is due: the own store may have forgotten effects, or Redis may have taken
-    /// entries off the pending list before a consumer acted on them.
-    pub(crate) is_replay_due: bool,
 }
 
 /// The direction in which a checkpoint may move.
@@ -108,6 +93,7 @@ impl Checkpoint {
     pub(crate) async fn look(&mut self) -> Result<BothStores, RedisError> {
         // The checkpoint has to be of the incarnation that this look answers. So it is read before
         // the incarnation, and once more if the incarnation is new.
+        let identity = self.store.identity(self.partition).await?;
         let mut recorded = self.read().await?;
         let incarnation = self.store.incarnation().await?;
         if self.incarnation.as_ref() != Some(&incarnation) {
@@ -117,7 +103,8 @@ impl Checkpoint {
         // back, and the incarnation stays. Only this process knows it, so it writes a mark before
         // it forgets the later entry.
         if recorded.id < self.remembered {
-            self.mark_older().await?;
+            self.mark_for_certain("the checkpoint of the store went back")
+                .await?;
         }
         self.remembered = recorded.id;
         // The marks are read before the stream. So a replay that removes these marks acts on all
@@ -131,17 +118,18 @@ impl Checkpoint {
         Ok(BothStores {
             recorded,
             stream,
+            identity,
             incarnation,
-            is_replay_due: !marks.is_empty() || !was_replayed,
+            was_replayed,
             marks,
             agreement,
         })
     }
 
-    /// Writes a mark that the own store has gone back to older data. A store without memory for it
-    /// forgets the recorded incarnation instead.
-    async fn mark_older(&mut self) -> Result<(), RedisError> {
-        match self.mark("the checkpoint of the store went back").await {
+    /// Writes down that a replay is due. A store without memory for a mark forgets the recorded
+    /// incarnation instead.
+    pub(crate) async fn mark_for_certain(&mut self, reason: &str) -> Result<(), RedisError> {
+        match self.mark(reason).await {
             Err(error) if error.is(Code::Oom) => {
                 incarnation::forget(&self.store, self.partition).await?;
                 self.incarnation = None;
@@ -151,20 +139,27 @@ impl Checkpoint {
         }
     }
 
-    /// Writes down that a replay is due, and answers the id of the mark.
+    /// Writes a mark that a replay is due, and answers its id.
     pub(crate) async fn mark(&self, reason: &str) -> Result<String, RedisError> {
         due::mark(&self.store, self.partition, reason).await
     }
 
     /// Whether a replay that began is still due. A person may have accepted a loss (`loss`), and then
-    /// acting again might refund what was served. Or another consumer has finished the replay.
+    /// acting again might refund what was served: a lost store has another identity then, and the
+    /// marks are gone.
+    ///
+    /// In a new incarnation each consumer finishes its own replay, even if another one has recorded
+    /// the incarnation. A replay covers the entries that were given out when it began, and this
+    /// consumer may have acted on later ones at the store that was before.
     pub(crate) async fn is_still_due(&self, pass: &Pass) -> Result<bool, RedisError> {
-        let marks = due::read(&self.store, self.partition).await?;
-        if pass.marks.iter().any(|mark| marks.contains(mark)) {
+        if self.store.identity(self.partition).await? != pass.identity {
+            return Ok(false);
+        }
+        if !pass.is_due_by_marks {
             return Ok(true);
         }
-        let (store, incarnation) = (&self.store, &pass.incarnation);
-        Ok(!incarnation::is_recorded(store, self.partition, incarnation).await?)
+        let marks = due::read(&self.store, self.partition).await?;
+        Ok(pass.marks.iter().any(|mark| marks.contains(mark)))
     }
 
     /// Removes marks: no replay is due because of them any more.

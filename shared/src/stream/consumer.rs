@@ -47,6 +47,7 @@ use crate::stream::settler::Settler;
 pub struct Consumer<H> {
     settler: Settler<H>,
     attempts: Attempts,
+    replay_attempts: Attempts,
     checkpoint: Checkpoint,
     replay: Replay,
     membership: Membership,
@@ -114,7 +115,8 @@ impl<H: Handler> Consumer<H> {
         };
         let stream_store = Redis::worker(&settings.stream_store).with_acks(settings.acks);
         Self {
-            attempts: Attempts::new(own_store.clone(), partition),
+            attempts: Attempts::of_pending(own_store.clone(), partition),
+            replay_attempts: Attempts::of_replays(own_store.clone(), partition, &settings.name),
             checkpoint: Checkpoint::new(
                 own_store.clone(),
                 partition,

@@ -5,10 +5,12 @@
 //! Effects are idempotent, so the consumer acts on the entries once more, before it acts on
 //! anything new.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::contract::entry_id::EntryId;
 use crate::redis::{Entry, Redis, RedisError};
+use crate::stream::delivery::Delivery;
 use crate::stream::group::{Membership, Pace};
 use crate::stream::stream_state::read_id;
 
@@ -18,6 +20,8 @@ pub(crate) struct Replay {
     pass: Option<Pass>,
     /// Passes that began since the last look that found nothing forgotten.
     passes: u32,
+    /// How often each entry of the page had been handed over before this process did it first.
+    counts: HashMap<String, u32>,
 }
 
 /// A page of entries that are to be acted on again.
@@ -40,6 +44,10 @@ pub(crate) struct Pass {
     pub(crate) incarnation: String,
     /// The marks that said that the pass was due.
     pub(crate) marks: Vec<String>,
+    /// Whether only the marks said so. Otherwise the incarnation was a new one.
+    pub(crate) is_due_by_marks: bool,
+    /// The identity of the partition when the pass began.
+    pub(crate) identity: Option<String>,
 }
 
 /// How far back a replay goes. The owner of the stream keeps entries at least this long.
@@ -53,6 +61,16 @@ impl Replay {
     pub(crate) fn begin(&mut self, pass: Pass) {
         self.passes = self.passes.saturating_add(1);
         self.pass = Some(pass);
+        self.counts.clear();
+    }
+
+    /// Sets the counts of a page to those that this process read at first. This process lives, so
+    /// the attempts since then killed nothing, even if a store was away when their counts were to
+    /// be set back.
+    pub(crate) fn recall_counts(&mut self, page: &mut [Delivery]) {
+        for Delivery { entry, attempts } in page {
+            *attempts = *self.counts.entry(entry.id.clone()).or_insert(*attempts);
+        }
     }
 
     /// The pass that is under way.
@@ -96,6 +114,7 @@ impl Replay {
         if let Some(pass) = &mut self.pass {
             pass.next = next;
         }
+        self.counts.clear();
     }
 
     /// Ends the pass, and answers it.

@@ -12,7 +12,7 @@ use stack::wait::eventually;
 
 use crate::checkpoint::wait_checkpoint;
 use crate::harness::{LIMIT, STREAM, Stores, field, membership, partition};
-use crate::script::{DIE, DONE, FAIL_THEN_DIE, HELD, Script};
+use crate::script::{AWAY_LONG, DIE, DONE, FAIL_THEN_DIE, HELD, LONG, Script};
 
 /// The most starts until an entry that kills its consumer is parked.
 const MOST_LIVES: usize = 8;
@@ -153,6 +153,31 @@ async fn an_entry_that_kills_its_consumer_does_not_kill_each_replay() {
         drop(running);
     }
     panic!("each replay kills");
+}
+
+/// All consumers of a partition replay the same entries. While a store is away each of them fails
+/// again and again, and nothing dies.
+#[tokio::test]
+async fn consumers_that_replay_side_by_side_count_nothing_against_each_other() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([AWAY_LONG]).await;
+    stores.give("quiet", 1).await;
+    let quiet = membership("quiet");
+    quiet.acknowledge(&stores.emitter, ids).await.unwrap();
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    let consumers: Vec<_> = ["one", "two", "three", "four"]
+        .into_iter()
+        .map(|name| {
+            let script = Script::default();
+            (stores.consume(name, &script), script)
+        })
+        .collect();
+    for (_running, script) in &consumers {
+        wait_times(script, AWAY_LONG, LONG + 1).await;
+    }
+    let letters = Command::new("EXISTS").key("dead_letters");
+    assert_eq!(stores.operate(letters).await.int().unwrap(), 0);
 }
 
 /// Starts a consumer again and again, until an entry is parked. Answers its dead letter.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
@@ -46,6 +47,12 @@ pub(crate) const HELD: u32 = 8;
 pub(crate) const AWAY: u32 = 9;
 /// The handler fails at the first attempt, and never answers at the second one.
 pub(crate) const FAIL_THEN_DIE: u32 = 10;
+/// The store is unreachable at the first [`LONG`] attempts, and each takes a while to fail.
+pub(crate) const AWAY_LONG: u32 = 11;
+/// How long such an attempt takes, like a wait for a replica that is away.
+const FAILURE_TIME: Duration = Duration::from_millis(100);
+/// The number of attempts of an order of [`AWAY_LONG`] that fail.
+pub(crate) const LONG: usize = 8;
 
 impl Script {
     /// All batches that the handler got so far.
@@ -132,6 +139,13 @@ impl Handler for Script {
         if let Some(event) = events.iter().find(away)
             && self.times_of(event.order_id) <= 2
         {
+            return Err(RedisError::unknown("it is away"));
+        }
+        let away = |event: &&&OrderCompleted| event.quantity == AWAY_LONG;
+        if let Some(event) = events.iter().find(away)
+            && self.times_of(event.order_id) <= LONG
+        {
+            tokio::time::sleep(FAILURE_TIME).await;
             return Err(RedisError::unknown("it is away"));
         }
         if events.iter().any(|event| event.quantity == AWAY) {

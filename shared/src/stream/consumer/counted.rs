@@ -3,6 +3,7 @@
 
 use super::Consumer;
 use crate::redis::{Entry, RedisError};
+use crate::stream::attempts::Attempts;
 use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking};
 use crate::stream::settler::Acted;
 
@@ -18,7 +19,7 @@ impl<H: Handler> Consumer<H> {
         entries: Vec<Entry>,
     ) -> Result<Vec<Delivery>, RedisError> {
         let mut again = Vec::new();
-        for batch in self.suspects_apart(entries).await? {
+        for batch in suspects_apart(self.attempts.read_all(entries).await?) {
             again.extend(self.settle_counted(batch).await?);
         }
         Ok(again)
@@ -28,7 +29,9 @@ impl<H: Handler> Consumer<H> {
     /// the process, also one that became a dead letter because it did. So they are counted like
     /// recovered entries. Otherwise each start would replay that entry, and die of it.
     pub(super) async fn repeat_counted(&mut self, entries: Vec<Entry>) -> Result<(), RedisError> {
-        for batch in self.suspects_apart(entries).await? {
+        let mut deliveries = self.replay_attempts.read_all(entries).await?;
+        self.replay.recall_counts(&mut deliveries);
+        for batch in suspects_apart(deliveries) {
             let attempts = attempts_of(&batch);
             if attempts >= MAX_ATTEMPTS {
                 // The counts stay: an entry that is pending is parked by them once more, and `look`
@@ -37,28 +40,13 @@ impl<H: Handler> Consumer<H> {
                 continue;
             }
             let ids = ids_of(&batch);
-            self.attempts.set(&ids, attempts + 1).await?;
+            self.replay_attempts.set(&ids, attempts + 1).await?;
             let entries = batch.into_iter().map(|delivery| delivery.entry).collect();
             let repeated = self.settler.repeat(entries).await;
-            self.give_back(&ids, attempts, repeated).await?;
-            self.attempts.forget(ids).await?;
+            give_back(&self.replay_attempts, &ids, attempts, repeated).await?;
+            self.replay_attempts.forget(&ids).await?;
         }
         Ok(())
-    }
-
-    /// The batches in which entries are handed over that may kill the process: those without a
-    /// count together, and each entry that was counted before alone.
-    async fn suspects_apart(&self, entries: Vec<Entry>) -> Result<Vec<Vec<Delivery>>, RedisError> {
-        let counts = self.attempts.read(&entries).await?;
-        let counted = entries.into_iter().zip(counts);
-        let (suspects, fresh): (Vec<_>, Vec<_>) = counted
-            .map(|(entry, attempts)| Delivery { entry, attempts })
-            .partition(|delivery| delivery.attempts > 0);
-        let mut batches: Vec<_> = suspects.into_iter().map(|suspect| vec![suspect]).collect();
-        if !fresh.is_empty() {
-            batches.insert(0, fresh);
-        }
-        Ok(batches)
     }
 
     /// Settles a batch of entries with the same count. The store keeps a count that is one higher
@@ -71,23 +59,9 @@ impl<H: Handler> Consumer<H> {
             let ids = ids_of(&batch);
             self.attempts.set(&ids, attempts + 1).await?;
             let acted = self.settler.act(batch).await;
-            self.give_back(&ids, attempts, acted).await?
+            give_back(&self.attempts, &ids, attempts, acted).await?
         };
         self.finish(acted).await
-    }
-
-    /// Sets the counts back to `attempts` after a failure: a store failed, and no process died. If
-    /// this call fails too, the counts stay one too high.
-    async fn give_back<T>(
-        &self,
-        ids: &[String],
-        attempts: u32,
-        result: Result<T, RedisError>,
-    ) -> Result<T, RedisError> {
-        if result.is_err() {
-            let _ = self.attempts.set(ids, attempts).await;
-        }
-        result
     }
 
     /// Forgets the counts of the entries that are settled, and acknowledges these entries. An entry
@@ -98,7 +72,7 @@ impl<H: Handler> Consumer<H> {
     /// come again.
     pub(super) async fn finish(&mut self, acted: Acted) -> Result<Vec<Delivery>, RedisError> {
         let Acted { settled, again } = acted;
-        self.attempts.forget(settled.clone()).await?;
+        self.attempts.forget(&settled).await?;
         self.settler
             .acknowledge(settled, &mut self.checkpoint)
             .await?;
@@ -127,6 +101,31 @@ impl<H: Handler> Consumer<H> {
         let acted = self.settler.act(batch).await?;
         self.finish(acted).await
     }
+}
+
+/// The batches in which entries are handed over that may kill the process: those without a count
+/// together, and each entry that was counted before alone.
+fn suspects_apart(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let (suspects, fresh): (Vec<_>, Vec<_>) = deliveries
+        .into_iter()
+        .partition(|delivery| delivery.attempts > 0);
+    let fresh = Some(fresh).filter(|fresh| !fresh.is_empty());
+    let alone = suspects.into_iter().map(|suspect| vec![suspect]);
+    fresh.into_iter().chain(alone).collect()
+}
+
+/// Sets the counts back to `before` after a failure: a store failed, and no process died. If this
+/// call fails too, the counts stay one too high.
+async fn give_back<T>(
+    attempts: &Attempts,
+    ids: &[String],
+    before: u32,
+    result: Result<T, RedisError>,
+) -> Result<T, RedisError> {
+    if result.is_err() {
+        let _ = attempts.set(ids, before).await;
+    }
+    result
 }
 
 /// How often the entries of a batch were handed over before. All of them have the same count.

@@ -106,7 +106,9 @@ impl<H: Handler> Consumer<H> {
     async fn park_missing(&mut self) -> Result<(), RedisError> {
         let stream = self.checkpoint.read_stream().await?;
         let (store, cursor) = (&self.stream_store, &self.state.reclaim_cursor);
-        let mut missing = self.membership.missing(store, &stream, cursor).await?;
+        let pace = &self.state.past_pace;
+        let missing = self.membership.missing(store, &stream, pace, cursor);
+        let mut missing = missing.await?;
         missing.retain(|entry| !self.state.holds(&entry.id));
         for entries in missing.chunks(BATCH) {
             let batch = entries.iter().cloned().map(Delivery::first);
@@ -150,7 +152,7 @@ impl<H: Handler> Consumer<H> {
         }
         // Another consumer may have seen the first mark before the removal, and removes that mark
         // without the entries.
-        self.checkpoint.mark(reason).await?;
+        self.checkpoint.mark_for_certain(reason).await?;
         self.state.look_soon();
         Ok(())
     }

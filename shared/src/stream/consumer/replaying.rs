@@ -54,7 +54,7 @@ impl<H: Handler> Consumer<H> {
             Agreement::TailLost => self.go_on_without_tail(&look).await?,
             Agreement::Consistent => {}
         }
-        if !look.is_replay_due {
+        if !look.is_replay_due() {
             self.checkpoint.catch_up(&look).await?;
             self.attempts.forget_stale(&look.stream).await?;
             return Ok(Step::Proceed);
@@ -90,7 +90,9 @@ impl<H: Handler> Consumer<H> {
         self.replay.begin(Pass {
             next,
             last,
+            identity: look.identity,
             incarnation: look.incarnation,
+            is_due_by_marks: look.was_replayed,
             marks: look.marks,
         });
     }

@@ -1,20 +1,25 @@
 //! Pending entries that the stream no longer has, because they were trimmed or removed.
 
-use super::{AGAIN, Membership, as_count};
+use futures_util::future::join_all;
+
+use super::{AGAIN, Membership, Pace, as_count};
 use crate::redis::{Command, Entry, Redis, RedisError};
 use crate::stream::stream_state::{StreamState, read_id};
 
-/// The most pending entries that one scan of [`Membership::reclaim`] looks at: Redis looks at ten
-/// times as many as it may take over.
-const SCANNED: usize = 10 * AGAIN;
+/// Redis looks at this many pending entries for each entry that a scan of [`Membership::reclaim`] may
+/// take over.
+const SCANNED: usize = 10;
+/// The most entries that are looked for at once.
+const AT_ONCE: usize = 16;
 
 impl Membership {
-    /// The missing entries among those that the next scan from `cursor` on looks at. Asks
-    /// for nothing more if `state` shows that no pending entry can be missing.
+    /// The missing entries among those that the next scan from `cursor` on looks at. Asks for
+    /// nothing more if `state` shows that no pending entry can be missing.
     pub(crate) async fn missing(
         &self,
         redis: &Redis,
         state: &StreamState,
+        pace: &Pace,
         cursor: &str,
     ) -> Result<Vec<Entry>, RedisError> {
         let is_whole = |oldest| state.cannot_be_trimmed(oldest);
@@ -26,13 +31,22 @@ impl Membership {
             .arg(self.group)
             .arg(cursor)
             .arg("+")
-            .arg(as_count(SCANNED));
-        let mut missing = Vec::new();
+            .arg(as_count(SCANNED * pace.count(AGAIN)));
+        let mut suspects = Vec::new();
         for found in redis.run(pending).await?.list()? {
             let [id, _consumer, _idle, _deliveries] = found.exactly("a pending entry")?;
             let id = id.text()?;
-            if !state.cannot_be_trimmed(read_id(&id)?) && !self.has(redis, &id).await? {
-                missing.push(entry(id));
+            if !state.cannot_be_trimmed(read_id(&id)?) {
+                suspects.push(id);
+            }
+        }
+        let mut missing = Vec::new();
+        for ids in suspects.chunks(AT_ONCE) {
+            let found = join_all(ids.iter().map(|id| self.has(redis, id))).await;
+            for (id, has) in ids.iter().zip(found) {
+                if !has? {
+                    missing.push(entry(id.clone()));
+                }
             }
         }
         Ok(missing)
