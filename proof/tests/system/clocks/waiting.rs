@@ -45,7 +45,7 @@ async fn entries_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_ba
     );
     set_clock(&shop, Owner::Payments, -31 * DAY_MS).await;
     start_again(&shop, INVENTORY).await;
-    wait_told(&shop, INVENTORY, "as if the clock was set back").await;
+    wait_told(&shop, INVENTORY, "as if it was set back").await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 70);
     assert_eq!(
