@@ -23,7 +23,7 @@ pub struct Mark {
     pub lag: Lag,
 }
 
-/// For how many seconds a partition had not been read; 0 for up to [`USUAL_LAG`].
+/// For how many seconds a partition had not been read; 0 for up to 2 s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lag(u32);
 
