@@ -3,6 +3,7 @@
 use proof::order_line;
 use reqwest::Method;
 use shared::contract::event::{Event, RefundOrder};
+use shared::contract::id::OrderId;
 use stack::role::Role;
 use stack::wait::eventually;
 
@@ -56,45 +57,44 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
 
 #[tokio::test]
 async fn an_order_that_was_served_before_an_accepted_loss_stays_paid() {
-    let shop = Shop::open().await;
-    let product = shop.create_product("thing", 10).await;
-    let (served, _) = shop.place_order(product, 1).await;
-    shop.wait_status(served, "paid").await;
-    shop.assert_quiet().await;
-    shop.inventory.ask("FLUSHALL", &[]).await;
+    let (shop, served) = flushed_after_an_order().await;
     shop.system.process("inventory consume").restart().unwrap();
     shop.adopt(Role::InventoryServe).await;
-
-    // A consumer replays the recent past of its stream before it acts on a new entry. This order is
-    // new, so the replay is over when it is refunded.
-    let another = shop.create_product("another", 1).await;
-    let (after, _) = shop.place_order(another, 2).await;
-    shop.wait_status(after, "refunded").await;
-    shop.assert_quiet().await;
-    assert_eq!(shop.order(served).await["status"], "paid");
+    assert_stays_paid(&shop, served).await;
 }
 
 /// It has begun to act on the recent past again, which it takes for forgotten.
 #[tokio::test]
 async fn a_consumer_that_runs_on_refunds_nobody_who_was_served_before_an_accepted_loss() {
     for waits in [true, false] {
-        let shop = Shop::open().await;
-        let product = shop.create_product("thing", 10).await;
-        let (served, _) = shop.place_order(product, 1).await;
-        shop.wait_status(served, "paid").await;
-        shop.assert_quiet().await;
-        shop.inventory.ask("FLUSHALL", &[]).await;
+        let (shop, served) = flushed_after_an_order().await;
         if waits {
             shop.wait_readiness("inventory consume", 503).await;
         }
         shop.adopt(Role::InventoryServe).await;
-
-        let another = shop.create_product("another", 1).await;
-        let (after, _) = shop.place_order(another, 2).await;
-        shop.wait_status(after, "refunded").await;
-        shop.assert_quiet().await;
-        assert_eq!(shop.order(served).await["status"], "paid", "waits: {waits}");
+        assert_stays_paid(&shop, served).await;
     }
+}
+
+/// A system whose inventory has served one order, and has lost its store then.
+async fn flushed_after_an_order() -> (Shop, OrderId) {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 10).await;
+    let (served, _) = shop.place_order(product, 1).await;
+    shop.wait_status(served, "paid").await;
+    shop.assert_quiet().await;
+    shop.inventory.ask("FLUSHALL", &[]).await;
+    (shop, served)
+}
+
+/// A consumer replays the recent past of its stream before it acts on a new entry. The other order
+/// is new, so the replay is over when that order is refunded.
+async fn assert_stays_paid(shop: &Shop, served: OrderId) {
+    let another = shop.create_product("another", 1).await;
+    let (after, _) = shop.place_order(another, 2).await;
+    shop.wait_status(after, "refunded").await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.order(served).await["status"], "paid");
 }
 
 #[tokio::test]
