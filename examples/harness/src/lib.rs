@@ -1,0 +1,1 @@
+//! Starts an example with the servers that it needs.

@@ -1,0 +1,1 @@
+//! The tests of `harness` at its boundary, on real servers.

@@ -1,0 +1,3 @@
+//! One producer and one consumer of a stream.
+
+fn main() {}

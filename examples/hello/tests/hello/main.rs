@@ -1,0 +1,1 @@
+//! The tests of `hello` at its boundary, on real servers.

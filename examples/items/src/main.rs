@@ -1,0 +1,3 @@
+//! A key-value store with asynchronous writes.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The tests of `items` at its boundary, on real servers.

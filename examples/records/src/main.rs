@@ -1,0 +1,3 @@
+//! A counter and record store.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The tests of `records` at its boundary, on real servers.

@@ -1,0 +1,3 @@
+//! Todos over Kafka.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The tests of `todos` at its boundary, on real servers.
