@@ -1,5 +1,6 @@
 //! Does the same work on the stores with a bare pipelined client. It builds commands beforehand,
-//! and reads an answer only if the next command depends on it.
+//! and reads an answer only if the next command depends on it. It sends recorded commands again; the
+//! replay of a consumer after a loss is another thing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{scope, sleep};

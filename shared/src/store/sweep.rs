@@ -1,8 +1,11 @@
 //! Which records may be removed because of their age.
 //!
-//! Everything that is removed by age follows this rule, because the clock of a store may be wrong
-//! for a while. A clock that is a month ahead for three seconds would make all records look old.
-//! Therefore:
+//! A record here is a thing that a task sweeps: the record of an order, a day of claims, or a dead
+//! letter. Function libraries (`libraries`) and entries of streams (`retention`) have rules of
+//! their own.
+//!
+//! The clock of a store may be wrong for a while. A clock that is a month ahead for three seconds
+//! would make all records look old. Therefore:
 //!
 //! * A sweep counts age from the clock of the store or from its newest record, whichever is
 //!   earlier.
@@ -14,9 +17,12 @@
 //! newest record and the clock. Once the wrong clock has made records, it lies between these and
 //! older records.
 //!
-//! So a store without a new record for a day keeps everything until the next record. A store on a
-//! machine that sleeps every day keeps everything as well: the monotonic clock stands still during
-//! the sleep, so the clock of the store seems to jump at each awakening.
+//! So a store without a new record for a day keeps everything: each look finds the clock ahead, and
+//! renews the distrust. A look 24 hours after the next record removes again, if the newest record
+//! is not a day old by then. So records that come less than once a day may stay longer.
+//!
+//! A store on a machine that sleeps every day keeps everything as well: the monotonic clock stands
+//! still during the sleep, so the clock of the store seems to jump at each awakening.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -34,8 +40,8 @@ pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
 /// The largest gap between the newest record of a store and its clock that raises no distrust. No
 /// store records a time that is further from its clock ([`crate::contract::limits::MAX_SKEW`]).
 pub const MAX_GAP: Duration = Duration::from_hours(24);
-/// How long a sweep removes nothing after the clock of a store jumped by more than [`MAX_STEP`], or
-/// was ahead by more than [`MAX_GAP`].
+/// How long a sweep removes nothing after a look found a jump of more than [`MAX_STEP`], or a clock
+/// that is ahead by more than [`MAX_GAP`]. Each such look begins this time anew.
 pub const DISTRUST: Duration = Duration::from_hours(24);
 /// Records that follow a gap of more than [`MAX_QUIET`] are believed once they span this time.
 pub const MIN_SPAN: Duration = Duration::from_hours(24);
@@ -88,7 +94,8 @@ struct Memory {
     before: Option<ClockReading>,
     /// Nothing is removed before this instant.
     distrusted_until: Option<Instant>,
-    /// The doubt that the last look logged; each doubt is logged once.
+    /// The doubt that the last look had. The same doubt in a row is logged once. A gap of more than
+    /// [`MAX_GAP`] and up to [`MAX_QUIET`] is no doubt, because a closed shop has one too.
     told: Option<Doubt>,
 }
 
@@ -101,7 +108,7 @@ struct ClockReading {
     newest: Timestamp,
 }
 
-/// Why nothing is removed.
+/// Why nothing is removed, where a person should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     /// The clock jumped: it did not advance as time passed.

@@ -31,7 +31,7 @@ pub struct Delivered<'a, E> {
     pub event: E,
 }
 
-/// How a delivery ends.
+/// What the handler did with an event, and how its delivery goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// The effect is in the store: acknowledge the entry.
@@ -57,12 +57,14 @@ pub struct Parking {
 pub struct Delivery {
     /// The entry.
     pub entry: Entry,
-    /// How often the handler was given the entry before.
+    /// How often the handler was given the entry before, as far as this process knows: the count in
+    /// the store of an entry that was recovered or is replayed, and the attempts since then.
     pub attempts: u32,
 }
 
-/// How often the handler is given an entry. After this many failures the entry becomes a dead
-/// letter.
+/// How often the handler is given an entry. After this many failures, or deaths of the process, the
+/// entry becomes a dead letter. In a replay an entry has fewer attempts: one with its batch and one
+/// alone.
 pub const MAX_ATTEMPTS: u32 = 5;
 
 /// Lets a store that needs only the events take the batch without a copy.
@@ -80,7 +82,8 @@ impl Delivery {
 }
 
 impl Parking {
-    /// The handler failed on the entry [`MAX_ATTEMPTS`] times.
+    /// The handler failed on the entry [`MAX_ATTEMPTS`] times, or in a replay with its batch and
+    /// alone. Or the process died each time that the entry was handed over.
     pub(crate) fn too_often(detail: String) -> Self {
         Self {
             reason: "max_deliveries",
