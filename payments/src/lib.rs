@@ -2,7 +2,8 @@
 //!
 //! It accepts orders over HTTP at the price that inventory tells, and pays each order after its
 //! delay. It reports paid orders to inventory, and refunds orders that inventory rejects or
-//! releases. No other service writes to its store.
+//! releases. inventory only reads the stream of paid orders in the store of payments, as a
+//! consumer group.
 
 pub mod config;
 

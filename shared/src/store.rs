@@ -44,7 +44,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store behind `redis`, in this layout. Only the functions in `files` change it.
+    /// The store behind `redis`, in this layout. `files` are its functions.
     pub fn new(redis: Redis, layout: Layout, files: &[&str], partitions: Partitions) -> Self {
         let reader = redis.clone();
         let lines = Batcher::new(LINES, move |partition, keys| {

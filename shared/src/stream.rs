@@ -1,9 +1,9 @@
 //! Consumer groups: reading, acting, acknowledging, and what happens after a loss.
 //!
-//! `consumer` is the loop. It acts on entries and acknowledges them through `settler`. Two records
-//! lie in the consumer's own store: `attempts`, the counts of entries that may have killed a
-//! process, and `checkpoint`, the entry up to which the consumer has acted on the stream. After a
-//! loss `replay` acts on the recent past again.
+//! `consumer` is the loop. It acts on entries and acknowledges them through `settler`. Two keys lie
+//! in the consumer's own store: `attempts`, the counts of entries that may have killed a process,
+//! and `checkpoint`, the entry up to which the consumer has acted on the stream. After a loss
+//! `replay` acts on the recent past again.
 
 mod attempts;
 mod checkpoint;

@@ -11,9 +11,9 @@ impl<H: Handler> Consumer<H> {
     /// Settles entries that this consumer held when its process died, or that belonged to a dead
     /// consumer.
     ///
-    /// One of the entries may have killed the process. So each entry that was recovered before is
-    /// counted and then handed over alone. Only the entry that kills reaches the limit; its
-    /// neighbours do not.
+    /// One of the entries may have killed the process. So the store counts each entry before its
+    /// handing over. Entries without a count from before are handed over together, each other entry
+    /// alone. Only the entry that kills reaches the limit; its neighbours do not.
     pub(super) async fn settle_recovered(
         &mut self,
         entries: Vec<Entry>,
