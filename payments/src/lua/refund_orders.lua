@@ -31,7 +31,7 @@ local function read_orders(keys)
   return orders
 end
 
-local function decide(order, product_id, quantity)
+local function outcome_of(order, product_id, quantity)
   if not order then
     return NOT_FOUND
   elseif not is_for(order.line, product_id, quantity) then
@@ -61,7 +61,7 @@ local function refund_orders(keys, args)
   for i = 1, count do
     local key, a = keys[FIRST + i - 1], ARGUMENTS * (i - 1) + 1
     local order = orders[key]
-    reply[i] = decide(order, args[a + 3], args[a + 4])
+    reply[i] = outcome_of(order, args[a + 3], args[a + 4])
     if reply[i] == REFUNDED then
       -- The batch may have a second refund of the same order.
       order.status = 'refunded'
