@@ -259,3 +259,24 @@ fn a_clock_behind_what_is_recorded_removes_less() {
     story.pass(PAUSE);
     assert_eq!(story.look(newest), Ok(Some(clock)));
 }
+
+/// Records come every 25 hours. Each look of the last hour before a record renews the distrust. A
+/// look that comes a day later, while the record is not yet a day old, removes again.
+#[test]
+fn rare_records_are_swept_only_at_the_looks_a_day_after_one() {
+    let (mut story, looks) = (Story::new(), 150);
+    let mut swept = Vec::new();
+    for _ in 0..3 {
+        let newest = story.clock();
+        let mut found = Vec::new();
+        for look in 0..looks {
+            if story.look(newest).unwrap().is_some() {
+                found.push(look);
+            }
+            story.pass(PAUSE);
+        }
+        swept.push(found);
+    }
+    let before_any_distrust: Vec<i32> = (1..=144).collect();
+    assert_eq!(swept, [before_any_distrust, vec![143, 144], vec![143, 144]]);
+}
