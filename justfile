@@ -25,6 +25,29 @@ reconcile *flags:
 demo *args:
     cargo run -q --bin stack -- demo {{ args }}
 
+# the example records with PostgreSQL and Redis; flags follow, such as --port-offset 100
+[group('examples')]
+run-records *flags: (run-example "records" flags)
+
+# the example items with Redis
+[group('examples')]
+run-items *flags: (run-example "items" flags)
+
+# the example todos with PostgreSQL and a Kafka broker
+[group('examples')]
+run-todos *flags: (run-example "todos" flags)
+
+[private]
+run-example name *flags:
+    @cargo build -q --workspace --bin example
+    @# In a process group of its own: Ctrl-C reaches only the system, and does not fail the recipe.
+    @if [ -t 0 ]; then set -m; fi; "${CARGO_TARGET_DIR:-target}/debug/example" up {{ name }} {{ flags }}; exit $?
+
+# the tests of the examples, on private servers; names of tests may follow
+[group('examples')]
+test-examples *args:
+    cargo test --workspace --test harness --test hello --test items --test records --test todos {{ args }}
+
 # all tests, on private servers; names of tests may follow
 [group('check')]
 test *args:

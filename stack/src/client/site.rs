@@ -72,6 +72,11 @@ impl Site {
         Answer::to(self.json(path, body)).await
     }
 
+    /// PUT with `body` as JSON, even if it is not JSON.
+    pub async fn put(&self, path: &str, body: &str) -> Answer {
+        self.send(Method::PUT, path, &[], body).await
+    }
+
     /// Sends `body` as JSON, with these headers.
     pub async fn send(
         &self,

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use data::DataDir;
-use output::Output;
 use running::Running;
 use stack::binaries::{Binaries, Build};
+use stack::foreground;
+use stack::foreground::{Colors, Output};
 use stack::guard::{Farewell, Guard};
 use stack::health::Member;
-use stack::note::note;
 use stack::ports;
 use stack::ports::Ports;
 use stack::process::Process;
@@ -20,12 +20,9 @@ use stack::redis::{Owner, RedisOptions};
 use stack::role::Role;
 use stack::running::Note;
 use stack::server::Server;
-use stack::signals::Signals;
 use stack::topology::{StoreServers, Topology};
 
 mod data;
-mod output;
-mod revival;
 mod running;
 mod summary;
 
@@ -56,6 +53,16 @@ pub(crate) struct Up {
     no_color: bool,
 }
 
+/// The colours of the processes, as a terminal numbers them.
+const COLORS: Colors = &[
+    ("inventory serve", "36"),
+    ("inventory consume", "34"),
+    ("inventory redis", "90"),
+    ("payments serve", "33"),
+    ("payments consume", "35"),
+    ("payments redis", "90"),
+];
+
 /// Everything that is prepared before the first process starts.
 struct Plan {
     ports: Ports,
@@ -79,7 +86,7 @@ impl Up {
         check_ports(&ports, topology)?;
         let server = data.server()?;
         let binaries = Build::show(self.release)?;
-        let output = Output::new(self.no_color)?;
+        let output = Output::new(self.no_color, COLORS)?;
         let plan = Plan {
             ports,
             port_offset: self.port_offset,
@@ -97,28 +104,9 @@ impl Plan {
     /// Runs until Ctrl-C, SIGTERM, or the end of a child that would end again after every start. In
     /// each case it leaves no process behind.
     async fn run(self) -> Result<ExitCode> {
-        let mut signals = Signals::new()?;
         let running = Running::default();
-        let ended = tokio::select! {
-            ended = self.start_and_watch(&running) => Some(ended),
-            _ = signals.next() => None,
-        };
-        self.output.let_stores_speak(false);
-        match &ended {
-            Some(Ok(end)) => note(&format!("{end}\nstack: stopping the rest")),
-            Some(Err(error)) => note(&format!("{error:#}\nstack: stopping everything")),
-            None => note("stopping; Ctrl-C again kills at once"),
-        }
-        let killed = tokio::select! {
-            () = running.stop() => None,
-            status = signals.next() => { running.kill(); Some(status) }
-        };
-        self.output.finish();
-        Ok(match (ended, killed) {
-            (Some(_), _) => ExitCode::FAILURE,
-            (None, Some(status)) => status,
-            (None, None) => ExitCode::SUCCESS,
-        })
+        let work = self.start_and_watch(&running);
+        foreground::run(&self.output, &running, work).await
     }
 
     /// Starts the system, prints the box of addresses, and restarts processes that end. Returns
@@ -142,7 +130,7 @@ impl Plan {
             ready = running.wait_ready() => ready?,
             end = running.keep(false) => return Ok(end),
         }
-        self.output.let_stores_speak(true);
+        self.output.let_servers_speak(true);
         let _note = Note::write(&self.ports, &self.binaries, urls(Role::PaymentsServe))?;
         self.output.print(&summary::text(
             &self.ports,
@@ -177,7 +165,7 @@ impl Plan {
         let log = format!("{} redis", store.name());
         let (dir, server) = (self.data.store(store), self.server.clone());
         let options = RedisOptions {
-            sink: Some(self.output.warnings_sink(&log)),
+            sink: Some(self.output.warnings_sink(&log, |line| line.contains(" # "))),
             ..RedisOptions::new(store, dir, server, guard.clone())
         };
         let port = match store {
@@ -204,28 +192,9 @@ fn has_partitions() -> bool {
 }
 
 fn check_ports(ports: &Ports, topology: Topology) -> Result<()> {
-    let taken: Vec<String> = ports
-        .named()
-        .into_iter()
-        .chain(further_ports(ports, topology))
-        .filter(|(_, port)| !ports::is_free(*port))
-        .map(|(name, port)| match ports::holder(port) {
-            Some(holder) => {
-                format!(
-                    "port {port} ({name}) is taken by process {} ({})",
-                    holder.pid, holder.name
-                )
-            }
-            None => format!("port {port} ({name}) is taken"),
-        })
-        .collect();
-    if !taken.is_empty() {
-        bail!(
-            "{}\nstack: end that process, or move all ports: `cargo run-all --port-offset 100`",
-            taken.join("\nstack: ")
-        );
-    }
-    Ok(())
+    let named = ports.named().into_iter();
+    let all: Vec<_> = named.chain(further_ports(ports, topology)).collect();
+    ports::check(&all, "cargo run-all --port-offset 100")
 }
 
 /// The further ports of the stores beside their first ones, with the names of their owners.

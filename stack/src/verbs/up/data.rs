@@ -3,25 +3,18 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use stack::lock::Lock;
+use anyhow::{Context, Result, ensure};
+use stack::foreground::Folder;
 use stack::redis::Owner;
 use stack::server::Server;
-use stack::{lock, project, server};
-
-/// The file that marks a folder of run-all. Only a folder with this file is written to or emptied.
-const MARKER: &str = ".pas-de-deux";
+use stack::{project, server};
 
 /// The file with the server program that wrote the stores, and its version, on one line each.
 const SERVER: &str = "server";
 
 /// An open data folder, locked against a second run-all.
-pub(super) struct DataDir {
-    path: PathBuf,
-    _lock: Lock,
-}
+pub(super) struct DataDir(Folder);
 
 impl DataDir {
     /// Opens or makes the folder. `fresh` removes the data of earlier runs. Clusters have a folder
@@ -29,15 +22,7 @@ impl DataDir {
     pub(super) fn open(chosen: Option<PathBuf>, fresh: bool, cluster: bool) -> Result<Self> {
         let name = if cluster { "run-cluster" } else { "run" };
         let path = chosen.unwrap_or_else(|| project::data_dir().join(name));
-        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        claim(&path)?;
-        let lock = lock::take(&path.join("lock"), Duration::ZERO).with_context(|| {
-            format!(
-                "the data folder {} is in use by another run-all",
-                path.display()
-            )
-        })?;
-        let data = Self { path, _lock: lock };
+        let data = Self(Folder::open(path, "run-all")?);
         if fresh {
             data.clear()?;
         }
@@ -46,14 +31,14 @@ impl DataDir {
 
     /// The folder of one store.
     pub(super) fn store(&self, store: Owner) -> PathBuf {
-        self.path.join(store.name())
+        self.0.path().join(store.name())
     }
 
     /// The server program for this folder. An older or different server often cannot read the data.
     /// So the program of the last run stays in use while it exists, even if another was installed.
     /// Only `REDIS_SERVER` overrules that.
     pub(super) fn server(&self) -> Result<Server> {
-        let record = self.path.join(SERVER);
+        let record = self.0.path().join(SERVER);
         let text = fs::read_to_string(&record).unwrap_or_default();
         let last = text
             .split_once('\n')
@@ -74,7 +59,7 @@ impl DataDir {
             ensure!(
                 server.reads_data_of(version),
                 "the data in {} was written by {version} and {} may not read it; set REDIS_SERVER={} or forget it with --fresh",
-                self.path.display(),
+                self.0.path().display(),
                 server.version,
                 path.display(),
             );
@@ -101,30 +86,11 @@ impl DataDir {
                 _ => {}
             }
         }
-        match fs::remove_file(self.path.join(SERVER)) {
+        match fs::remove_file(self.0.path().join(SERVER)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(error).context("cannot remove the record of the server")
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Takes an empty folder by writing the marker into it. Refuses a folder with other files.
-fn claim(path: &Path) -> Result<()> {
-    let marker = path.join(MARKER);
-    if marker.is_file() {
-        return Ok(());
-    }
-    if fs::read_dir(path)?.next().is_some() {
-        bail!(
-            "{} is not empty and was not made by run-all; choose another --data-dir",
-            path.display()
-        );
-    }
-    fs::write(
-        &marker,
-        "run-all keeps its stores here; it may be removed while nothing runs\n",
-    )
-    .with_context(|| format!("cannot write {}", marker.display()))
 }

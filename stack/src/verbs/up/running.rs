@@ -4,14 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
+use stack::foreground::{Revival, Stop};
 use stack::health;
 use stack::health::Member;
 use stack::locked;
 use stack::note::note;
 use stack::redis::RedisServer;
 use tokio::time::{Instant, sleep};
-
-use super::revival::Revival;
 
 /// The limit for services to stop. They are meant to end within 5 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -79,10 +78,12 @@ impl Running {
             sleep(WATCH_INTERVAL).await;
         }
     }
+}
 
+impl Stop for Running {
     /// Stops the services first, all at the same time. The stores run until the services have
     /// drained.
-    pub(super) async fn stop(&self) {
+    async fn stop(&self) {
         let services = self.services();
         for member in &services {
             member.process.terminate();
@@ -108,8 +109,7 @@ impl Running {
         }
     }
 
-    /// Kills all processes.
-    pub(super) fn kill(&self) {
+    fn kill(&self) {
         locked(&self.services)
             .iter()
             .for_each(|member| member.process.kill());

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use stack::credentials::User;
+use stack::foreground::framed;
 use stack::ports::{Ports, offset_flag};
 use stack::server::Server;
 use stack::topology::StoreServers;
@@ -40,7 +41,7 @@ pub(super) fn text(
     server: &Server,
 ) -> String {
     let entrances = stores.each_ref().map(Entrance::of);
-    boxed(&lines(ports, offset, &entrances, &server.version))
+    framed(&lines(ports, offset, &entrances, &server.version))
 }
 
 fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Vec<String> {
@@ -83,20 +84,6 @@ fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Ve
     ]
 }
 
-fn boxed(lines: &[String]) -> String {
-    let width = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or(0);
-    let rule = "─".repeat(width + 2);
-    let body: Vec<String> = lines
-        .iter()
-        .map(|line| format!("│ {line:width$} │"))
-        .collect();
-    format!("╭{rule}╮\n{}\n╰{rule}╯\n", body.join("\n"))
-}
-
 /// The path relative to the current folder, if it lies there.
 fn shown(path: &Path) -> PathBuf {
     let here = env::current_dir()
@@ -125,7 +112,7 @@ mod tests {
                     password: Path::new(folder).join(name).join("operator.password"),
                 };
                 let stores = [entrance("inventory", ""), entrance("payments", "-c ")];
-                let text = boxed(&lines(&ports, offset, &stores, "Valkey 9.1.2"));
+                let text = framed(&lines(&ports, offset, &stores, "Valkey 9.1.2"));
                 let lines: Vec<&str> = text.lines().collect();
                 let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
                 assert!(widths.iter().all(|width| *width == widths[0]), "{text}");

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
-use stack::health::{QUOTED_LINES, obituary};
-use stack::note::note;
-use stack::process::Process;
 use tokio::time::Instant;
+
+use crate::health::{QUOTED_LINES, obituary};
+use crate::note::note;
+use crate::process::Process;
 
 /// The pause between the end of a process and its restart. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -31,7 +32,7 @@ const HOPELESS: [&str; 7] = [
 
 /// The processes that have ended, with their pauses.
 #[derive(Default)]
-pub(super) struct Revival(HashMap<String, Patient>);
+pub struct Revival(HashMap<String, Patient>);
 
 struct Patient {
     started: Instant,
@@ -45,11 +46,7 @@ struct Patient {
 impl Revival {
     /// Looks at a process, and starts it again if it has ended and its pause is over. `folder` is
     /// the data folder of a store. If the process would end again after every start, answers why.
-    pub(super) async fn look(
-        &mut self,
-        process: &Process,
-        folder: Option<&Path>,
-    ) -> Option<String> {
+    pub async fn look(&mut self, process: &Process, folder: Option<&Path>) -> Option<String> {
         process.exit()?;
         let patient = self.0.entry(process.name().to_owned()).or_default();
         match patient.due {

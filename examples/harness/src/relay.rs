@@ -1,0 +1,88 @@
+//! A port that can be closed: it passes connections on to another port.
+
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use stack::locked;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// The largest number of connections. Further ones wait in the kernel until others have ended.
+const MAX_CONNECTIONS: usize = 1_024;
+
+/// Passes every connection to one port on to another port of 127.0.0.1, until it is closed or
+/// dropped.
+pub struct Relay {
+    port: u16,
+    upstream: u16,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Relay {
+    /// Listens on `port`.
+    pub async fn open(port: u16, upstream: u16) -> Result<Self> {
+        let relay = Self {
+            port,
+            upstream,
+            task: Mutex::default(),
+        };
+        relay.reopen().await?;
+        Ok(relay)
+    }
+
+    /// Cuts all connections. New ones are refused until it is opened again.
+    pub fn close(&self) {
+        if let Some(task) = &*locked(&self.task) {
+            task.abort();
+        }
+    }
+
+    /// Cuts all connections, and listens again.
+    pub async fn reopen(&self) -> Result<()> {
+        self.close();
+        let closed = locked(&self.task).take();
+        if let Some(task) = closed {
+            // The task was aborted. It has closed its port when it has ended.
+            let _ = task.await;
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        let listener = listener.with_context(|| format!("cannot listen on {}", self.port))?;
+        let task = tokio::spawn(pass_on(listener, self.upstream));
+        *locked(&self.task) = Some(task);
+        Ok(())
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Accepts connections until the task is aborted, which cuts all of them.
+async fn pass_on(listener: TcpListener, upstream: u16) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= MAX_CONNECTIONS {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            // A connection that was reset before it was accepted is an error, and no reason to end.
+            accepted = listener.accept() => if let Ok((client, _)) = accepted {
+                connections.spawn(carry(client, upstream));
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Carries one connection to its end. The other side sees a server that closes the connection.
+async fn carry(mut client: TcpStream, upstream: u16) {
+    if let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream)).await {
+        // Small messages would otherwise wait for the acknowledgement of the last.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
