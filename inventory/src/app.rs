@@ -46,7 +46,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         dedupe_retention: keep,
     };
     process.consume(&handler, &store.own, &config.stores.consumer());
-    process.trim::<RefundOrder>(store.own.clone(), config.stores.stream_retention);
+    process.trim::<RefundOrder>(store.own.clone(), config.stores.stream_limits);
     process.sweep_claims(store.own.clone());
     let sweep = Arc::new(Sweep::new("records of orders", SWEEP_INTERVAL / 2));
     process.repeat("sweep", SWEEP_INTERVAL, move || {

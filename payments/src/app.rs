@@ -61,7 +61,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
-    process.trim::<OrderCompleted>(store.own.clone(), config.stores.stream_retention);
+    process.trim::<OrderCompleted>(store.own.clone(), config.stores.stream_limits);
     process.sweep_claims(store.own.clone());
     let watch = Arc::new(ClockWatch::default());
     process.repeat("due times", REDATE_INTERVAL, move || {

@@ -12,7 +12,7 @@ use crate::redis::Owner;
 
 /// Every setting of the services. A test removes all of them from the environment of its processes,
 /// so that the environment of the test does not matter.
-pub const SETTINGS: [&str; 31] = [
+pub const SETTINGS: [&str; 32] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
@@ -37,6 +37,7 @@ pub const SETTINGS: [&str; 31] = [
     "REPLICA_ACK_TIMEOUT",
     "PARTITIONS",
     "STREAM_RETENTION",
+    "FOREIGN_GROUP_LIMIT",
     "CONSUMER_NAME",
     "RECLAIM_IDLE",
     "DEDUPE_RETENTION",

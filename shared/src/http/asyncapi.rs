@@ -67,7 +67,7 @@ fn channel<E: Event>() -> (String, Value) {
             "delivery": "at-least-once",
             "maxDeliveries": MAX_ATTEMPTS,
             "deadLetters": crate::stream::dead_letter::DEAD_LETTERS,
-            "trimming": "MINID, once acknowledged by every group and older than STREAM_RETENTION",
+            "trimming": "MINID, once older than STREAM_RETENTION and acknowledged by every group, or older than FOREIGN_GROUP_LIMIT and acknowledged by the group above",
         },
     });
     (E::STREAM.to_owned(), channel)

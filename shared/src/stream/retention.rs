@@ -1,20 +1,24 @@
 //! Trimming: a stream keeps the entries that some group still needs, and the entries of its
-//! retention before them. Older entries are removed.
+//! retention before them. Older entries are removed. A group of another service is heeded only for
+//! a limited time, because such a group may be abandoned.
 //!
 //! The ids of entries carry the clock of the store, which may be wrong for a while. So an entry is
 //! trimmed only if it was acknowledged some time ago on the monotonic clock of this machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+mod groups;
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::event::Event;
 use crate::contract::time::Timestamp;
-use crate::redis::{Code, Command, RedisError};
+use crate::redis::{Command, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
 use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::retention::groups::{Groups, Loss};
 
 /// Trims one stream again and again.
 ///
@@ -23,10 +27,27 @@ use crate::stream::replay::REPLAY_WINDOW;
 /// own store.
 pub struct Trimmer {
     store: Store,
-    retention: Duration,
+    limits: Limits,
     /// How long ago an entry must have been acknowledged.
     settled: Duration,
-    looks: Mutex<HashMap<Partition, Looks>>,
+    memories: Mutex<HashMap<Partition, Memory>>,
+}
+
+/// How long entries stay in a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long an entry stays that every group has acknowledged.
+    pub retention: Duration,
+    /// How long an entry stays because a group of another service has not acknowledged it.
+    pub foreign_groups: Duration,
+}
+
+/// What is remembered about one partition between two trims.
+#[derive(Default)]
+struct Memory {
+    looks: Looks,
+    /// The groups that lost entries, and were warned of.
+    warned: BTreeSet<String>,
 }
 
 /// The oldest entry that was needed at each of the last looks, and when that was.
@@ -48,44 +69,80 @@ const MAX_LOOKS: usize = 64;
 impl Trimmer {
     /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for
     /// `settled`.
-    pub fn new(store: Store, retention: Duration, settled: Duration) -> Self {
+    pub fn new(store: Store, limits: Limits, settled: Duration) -> Self {
         Self {
             store,
-            retention,
+            limits,
             settled,
-            looks: Mutex::default(),
+            memories: Mutex::default(),
         }
     }
 
     /// Removes old entries from the stream of `E`, in every partition. Every group acknowledged
-    /// these entries some time ago. They are older, by the retention, than the oldest entry that
-    /// some group still needs.
+    /// these entries some time ago, or is a foreign group that is too far behind. The entries are
+    /// older, by the retention, than the oldest entry that some group still needs.
     ///
     /// While the group of `E` does not exist, nothing is removed. The group is created again at the
     /// beginning of the stream, and must find there all entries that it had not acknowledged.
     pub async fn trim<E: Event>(&self) -> Result<(), RedisError> {
         for partition in self.store.partitions().all() {
             let key = partition.key(E::STREAM);
-            let Some(needed) = oldest_needed(&self.store, &key, E::GROUP).await? else {
-                continue;
-            };
-            if let Some(before) = self.remember(partition, needed) {
-                let now = self.store.now(partition).await?;
-                let first = first_kept(needed, needed.min(before), now, self.retention);
-                trim_stream(&self.store, &key, first).await?;
+            if let Some(groups) = Groups::read(&self.store, &key, E::GROUP).await? {
+                self.trim_behind(partition, &key, &groups).await?;
             }
         }
         Ok(())
     }
 
+    async fn trim_behind(
+        &self,
+        partition: Partition,
+        key: &str,
+        groups: &Groups,
+    ) -> Result<(), RedisError> {
+        let limit = self.limits.foreign_groups;
+        let heeded_from = groups.heeded_from(&self.store, key, limit).await?;
+        let needed = groups.oldest_needed(heeded_from);
+        let Some(before) = self.remember(partition, groups, needed) else {
+            return Ok(());
+        };
+        let now = self.store.now(partition).await?;
+        let first = first_kept(needed, needed.min(before), now, self.limits.retention);
+        let at_stake = groups.at_stake(&self.store, key, first).await?;
+        if trim_stream(&self.store, key, first).await? > 0 {
+            let lost = groups.lost(&self.store, key, at_stake).await?;
+            self.warn(partition, key, &lost);
+        }
+        Ok(())
+    }
+
     /// Remembers the oldest entry that is needed now. Answers the oldest entry that was needed at
-    /// least `settled` ago.
-    fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks
-            .entry(partition)
-            .or_default()
-            .remember(Instant::now(), needed, self.settled)
+    /// least `settled` ago. Forgets the warnings of groups that caught up.
+    fn remember(&self, partition: Partition, groups: &Groups, needed: EntryId) -> Option<EntryId> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { looks, warned } = memories.entry(partition).or_default();
+        warned.retain(|name| groups.has_behind(name, self.limits.foreign_groups / 2));
+        looks.remember(Instant::now(), needed, self.settled)
+    }
+
+    /// Logs which groups lost entries. Each group is logged once until it has caught up with half
+    /// of its limit.
+    fn warn(&self, partition: Partition, key: &str, lost: &[Loss]) {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let warned = &mut memories.entry(partition).or_default().warned;
+        for loss in lost {
+            if warned.insert(loss.group.clone()) {
+                tracing::warn!(
+                    stream = key,
+                    group = loss.group,
+                    behind = %humantime::format_duration(loss.behind),
+                    lost_from = %loss.from,
+                    kept_from = %loss.until,
+                    "trimmed entries that a group has not acknowledged: the group is further \
+                     behind than FOREIGN_GROUP_LIMIT, and goes on losing entries"
+                );
+            }
+        }
     }
 }
 
@@ -122,7 +179,8 @@ fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Dura
     EntryId::first_of(ms).min(settled)
 }
 
-async fn trim_stream(store: &Store, key: &str, first: EntryId) -> Result<(), RedisError> {
+/// Removes the entries before `first`. Answers how many there were.
+async fn trim_stream(store: &Store, key: &str, first: EntryId) -> Result<u64, RedisError> {
     let mut removed = 0_u64;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
@@ -132,57 +190,9 @@ async fn trim_stream(store: &Store, key: &str, first: EntryId) -> Result<(), Red
         }
     }
     if removed > 0 {
-        tracing::info!(
-            stream = key,
-            removed,
-            "trimmed what every group has acknowledged"
-        );
+        tracing::info!(stream = key, removed, "trimmed old entries");
     }
-    Ok(())
-}
-
-/// The oldest entry that some group has not acknowledged, or would be given next. `None` where the
-/// stream or the group does not exist.
-async fn oldest_needed(
-    store: &Store,
-    key: &str,
-    group: &str,
-) -> Result<Option<EntryId>, RedisError> {
-    let groups = match store
-        .run(Command::new("XINFO").arg("GROUPS").key(key))
-        .await
-    {
-        Err(error) if error.is(Code::NoSuchKey) => return Ok(None),
-        groups => groups?.list()?,
-    };
-    let mut oldest = None;
-    let mut found = false;
-    for info in groups {
-        let name = info.clone().field("name")?.text()?;
-        let mut needed = parse_id(&info.clone().field("last-delivered-id")?.text()?);
-        if info.field("pending")?.unsigned()? > 0 {
-            let summary = Command::new("XPENDING").key(key).arg(name.as_str());
-            let [_, smallest, _, _] = store
-                .run(summary)
-                .await?
-                .exactly("a summary of what is pending")?;
-            // The last pending entry was acknowledged in between. Keep everything: the next trim
-            // will see what is needed.
-            needed = if smallest.is_null() {
-                EntryId::default()
-            } else {
-                parse_id(&smallest.text()?)
-            };
-        }
-        found |= name == group;
-        oldest = Some(oldest.map_or(needed, |oldest: EntryId| oldest.min(needed)));
-    }
-    Ok(oldest.filter(|_| found))
-}
-
-/// A malformed id counts as 0-0, and keeps everything.
-fn parse_id(id: &str) -> EntryId {
-    id.parse().unwrap_or_default()
+    Ok(removed)
 }
 
 #[cfg(test)]

@@ -21,9 +21,11 @@ use tempfile::TempDir;
 use crate::opening::witness;
 use crate::script::{Script, order};
 
+mod log;
 mod look;
 mod running;
 
+pub(crate) use log::Log;
 pub(crate) use look::{assert_unknown, calls, entries, field};
 pub(crate) use running::Running;
 

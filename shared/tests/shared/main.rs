@@ -30,6 +30,7 @@ mod dead_letter_bounds;
 mod dead_letter_losses;
 mod dead_letters;
 mod deaths;
+mod foreign_groups;
 mod large_entries;
 mod live;
 mod progress;

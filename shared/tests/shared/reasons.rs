@@ -1,8 +1,5 @@
 //! A store that cannot be used: each error says why, and the log says it once.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use shared::redis::{Command, Redis};
 use stack::credentials::User;
 use stack::ports;
@@ -11,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::harness::{Stores, assert_unknown, url};
+use crate::harness::{Log, Stores, assert_unknown, url};
 
 /// No error and no log line may contain this password.
 const SECRET: &str = "s3cret";
@@ -175,40 +172,10 @@ async fn sentinels_that_are_away_or_do_not_know_the_name_are_named() {
     assert!(!told.contains(SECRET), "{told}");
 }
 
-/// Log lines, as a process writes them.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines_with(&self, text: &str) -> usize {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        log.lines().filter(|line| line.contains(text)).count()
-    }
-}
-
 #[tokio::test]
 async fn the_log_names_each_reason_once_for_all_clients_and_says_when_it_is_over() {
     let stores = Stores::start().await;
-    let log = Log::default();
-    let writer = log.clone();
-    let lines = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false);
-    // `tracing` caches for each call site whether any subscriber wants its lines. With one
-    // subscriber, a call site that another test ran first would stay silent here.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(lines.finish());
+    let log = Log::capture();
     let clients: Vec<Redis> = (0..4)
         .map(|_| Redis::worker(&url(&stores.own, User::Inventory)))
         .collect();
@@ -219,7 +186,7 @@ async fn the_log_names_each_reason_once_for_all_clients_and_says_when_it_is_over
         for client in &clients {
             client.run(ping()).await.unwrap_err();
         }
-        log.lines_with(&refused) > 0
+        !log.lines_with(&refused).is_empty()
     })
     .await;
     for client in &clients {
@@ -229,9 +196,7 @@ async fn the_log_names_each_reason_once_for_all_clients_and_says_when_it_is_over
     for client in &clients {
         eventually("the client", async || client.run(ping()).await.is_ok()).await;
     }
-    assert_eq!(log.lines_with(&refused), 1);
-    assert_eq!(
-        log.lines_with(&format!("{address} can be reached again")),
-        1
-    );
+    assert_eq!(log.lines_with(&refused).len(), 1);
+    let again = format!("{address} can be reached again");
+    assert_eq!(log.lines_with(&again).len(), 1);
 }

@@ -5,16 +5,30 @@ use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
 use shared::redis::Command;
-use shared::stream::retention::Trimmer;
+use shared::stream::retention::{Limits, Trimmer};
 
-use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, membership, partition};
+use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, entries, membership, partition};
 use crate::script::{DONE, Script};
 
+/// A trimmer that takes an entry for settled at once, and heeds foreign groups for an hour.
+fn trimmer(stores: &Stores, retention: Duration) -> Trimmer {
+    let limits = Limits {
+        retention,
+        foreign_groups: NEVER,
+    };
+    Trimmer::new(stores.owner_of_stream(), limits, Duration::ZERO)
+}
+
 async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
-    let trimmer = Trimmer::new(stores.owner_of_stream(), retention, Duration::ZERO);
+    let trimmer = trimmer(stores, retention);
     for _ in 0..2 {
         trimmer.trim::<OrderCompleted>().await.unwrap();
     }
+    left(stores).await
+}
+
+/// The ids of the entries that the stream still has.
+pub(crate) async fn left(stores: &Stores) -> Vec<String> {
     entries(&stores.emitter, STREAM)
         .await
         .into_iter()
@@ -24,7 +38,7 @@ async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
 
 /// Asserts that everything from `needed` on is there. Trimming works on nodes of 100 entries, so up
 /// to 100 older entries may be left.
-fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
+pub(crate) fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
     assert!(
         left.ends_with(&ids[needed..]),
         "an entry that is needed is gone"
@@ -112,7 +126,7 @@ async fn an_entry_that_was_needed_at_the_last_trim_stays_at_this_one() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     stores.give("one", 500).await;
-    let trimmer = Trimmer::new(stores.owner_of_stream(), Duration::ZERO, Duration::ZERO);
+    let trimmer = trimmer(&stores, Duration::ZERO);
     let trim = || async {
         trimmer.trim::<OrderCompleted>().await.unwrap();
         entries(&stores.emitter, STREAM).await.len()

@@ -1,7 +1,6 @@
 //! The tasks of a process that has a Redis store and reads a stream.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Process;
 use crate::base::health::{Check, Progress};
@@ -18,7 +17,7 @@ use crate::stream::consumer::{Consumer, Settings};
 use crate::stream::dead_letter::Caretaker;
 use crate::stream::delivery::Handler;
 use crate::stream::replay::REPLAY_WINDOW;
-use crate::stream::retention::{TRIM_INTERVAL, Trimmer};
+use crate::stream::retention::{Limits, TRIM_INTERVAL, Trimmer};
 
 impl Process {
     /// Opens the store of the service, watches it, and keeps its function libraries in order.
@@ -79,8 +78,8 @@ impl Process {
     }
 
     /// Adds the task that removes old entries from the stream of `E` in `store`.
-    pub fn trim<E: Event>(&mut self, store: Store, retention: Duration) {
-        let trimmer = Arc::new(Trimmer::new(store, retention, REPLAY_WINDOW));
+    pub fn trim<E: Event>(&mut self, store: Store, limits: Limits) {
+        let trimmer = Arc::new(Trimmer::new(store, limits, REPLAY_WINDOW));
         self.repeat("trim", TRIM_INTERVAL, move || {
             let trimmer = Arc::clone(&trimmer);
             async move { trimmer.trim::<E>().await }

@@ -13,6 +13,7 @@ use crate::store::partition::Partitions;
 use crate::stream::consumer;
 use crate::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::retention::Limits;
 
 /// The settings of every process of such a service.
 #[derive(Debug)]
@@ -28,8 +29,9 @@ pub struct StoreSettings {
     pub replica_acks: ReplicaAcks,
     /// The partitions over which keys are spread. Read from `PARTITIONS`.
     pub partitions: Partitions,
-    /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
-    pub stream_retention: Duration,
+    /// How long entries stay in the own stream. Read from `STREAM_RETENTION` and
+    /// `FOREIGN_GROUP_LIMIT`.
+    pub stream_limits: Limits,
     /// Name of the consumer in its group. Read from `CONSUMER_NAME`.
     pub consumer_name: String,
     /// Idle time after which this consumer takes over the pending entries of another. Read from
@@ -80,6 +82,11 @@ const STREAM_RETENTION: Setting = Setting {
     default: "10m",
     help: "how long an acknowledged entry stays in the own stream, 10m to 365d",
 };
+const FOREIGN_GROUP_LIMIT: Setting = Setting {
+    name: "FOREIGN_GROUP_LIMIT",
+    default: "7d",
+    help: "how long an entry stays because a group of another service has not acknowledged it, 10m to 365d",
+};
 const CONSUMER_NAME: Setting = Setting {
     name: "CONSUMER_NAME",
     default: "",
@@ -108,7 +115,8 @@ impl StoreSettings {
         let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
         // With a shorter retention, a replay after a loss would not find all entries of its window.
-        let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
+        let retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
+        let foreign_groups = reader.span(FOREIGN_GROUP_LIMIT, REPLAY_WINDOW, 365 * DAY);
         let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
         let reclaim_idle = reader.span(
             RECLAIM_IDLE,
@@ -129,7 +137,10 @@ impl StoreSettings {
             consumer_http_addr,
             replica_acks: replica_acks?,
             partitions: partitions.map_or(Partitions::NONE, Partitions::new),
-            stream_retention: stream_retention?,
+            stream_limits: Limits {
+                retention: retention?,
+                foreign_groups: foreign_groups?,
+            },
             consumer_name,
             reclaim_idle: reclaim_idle?,
         })
