@@ -14,9 +14,7 @@ use tokio::time::Instant;
 
 use crate::http::admission::{RETRY_AFTER, Slot};
 use crate::http::peer::{Peer, Stage};
-use crate::http::problem::{
-    BODY_TOO_LARGE, MALFORMED_BODY, OVERLOADED, Problem, REQUEST_TIMEOUT,
-};
+use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, OVERLOADED, Problem, REQUEST_TIMEOUT};
 use crate::http::settings::MAX_BODY_BYTES;
 
 /// The limits of all bodies of a process.
