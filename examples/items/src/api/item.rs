@@ -61,7 +61,7 @@ impl ItemApi {
         key: KeyHeader,
         body: OptionalBody<NewValue>,
     ) -> Result<WriteResponse, Problem> {
-        let item_id = item_id.0.to_write()?;
+        let item_id = item_id.0.for_write()?;
         let value = the_value(value.0, body.0)?;
         let claim = key.claim(&format!("POST /items/{item_id} {}", value.as_str()));
         let _turn = self.0.in_flight.enter(claim.as_ref()).await?;
@@ -111,7 +111,7 @@ impl ItemApi {
         #[oai(name = "If-Match")]
         if_match: IfMatchHeader,
     ) -> Result<GetResponse, Problem> {
-        let item_id = item_id.0.to_read()?;
+        let item_id = item_id.0.for_read()?;
         let item = self.0.store.find_item(&item_id).await?;
         let item = item.ok_or_else(not_found)?;
         let etag = ETag(item.version);

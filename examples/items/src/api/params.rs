@@ -56,13 +56,13 @@ shared::schema!(
 
 impl GivenId {
     /// The name of an item that is to be written.
-    pub(super) fn to_write(self) -> Result<ItemId, Problem> {
+    pub(super) fn for_write(self) -> Result<ItemId, Problem> {
         self.0
             .map_err(|error| Problem::new(&INVALID_PARAMETER, format!("item_id: {error}")))
     }
 
     /// The name of an item that is to be read. No item has a name that is not valid.
-    pub(super) fn to_read(self) -> Result<ItemId, Problem> {
+    pub(super) fn for_read(self) -> Result<ItemId, Problem> {
         self.0.map_err(|_| not_found())
     }
 }
