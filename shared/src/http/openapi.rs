@@ -180,8 +180,8 @@ impl ToHeader for OrderId {
 pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. The \
     service answers 400 to a change with a condition that it cannot check: `If-Match`, \
     `If-None-Match` or `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every \
-    answer, and travel with an order. A request id has 1 to 128 visible ASCII characters, without \
-    quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
+    answer, and travel with the events of the request. A request id has 1 to 128 visible ASCII \
+    characters, without quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
 
 /// Beginning and end of the elements by which the explorer's page loads fonts from another host.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
