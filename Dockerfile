@@ -1,5 +1,6 @@
 # One image holds both services. The command of a container names the process, for example
-# `inventory serve` or `payments consume`.
+# `inventory serve` or `payments consume`. With --build-arg PACKAGES=items it holds that example
+# instead.
 ARG RUST_VERSION=1.95
 ARG DEBIAN_RELEASE=bookworm
 
@@ -9,14 +10,16 @@ COPY . .
 # The repository is not in the build context, so the commit is an argument:
 # --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
 ARG SOURCE_COMMIT=
+# The packages whose programs the image holds, with spaces in between.
+ARG PACKAGES="inventory payments"
 # The caches survive between builds, so after an edit only the crates of this workspace are compiled
 # again. Cargo finds changed sources by their times. A checkout may be older than the cache, and
 # cargo would then keep the old build. So this step gives every source the present time.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=pas-de-deux-target,target=/src/target,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked -p inventory -p payments \
-    && install -D -t /out target/release/inventory target/release/payments
+    && cargo build --release --locked $(printf -- '-p %s ' $PACKAGES) \
+    && for package in $PACKAGES; do install -D -t /out "target/release/$package" || exit 1; done
 
 FROM debian:${DEBIAN_RELEASE}-slim
 LABEL org.opencontainers.image.title="Pas de Deux" \

@@ -30,11 +30,11 @@ const STORES: StoreDefaults = StoreDefaults {
         default: "redis://127.0.0.1:6380",
         help: "store of inventory, redis://, redis-sentinel:// or redis-cluster://",
     },
-    other: Setting {
+    other: Some(Setting {
         name: "PAYMENTS_REDIS_URL",
         default: "redis://127.0.0.1:6390",
         help: "store of payments, redis://, redis-sentinel:// or redis-cluster://",
-    },
+    }),
     consumer_http_addr: "127.0.0.1:8001",
 };
 const DEDUPE_RETENTION: Setting = Setting {

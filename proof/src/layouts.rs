@@ -135,5 +135,6 @@ fn witness(private: &PrivateStore) -> Witness {
         redis: private.operator.clone(),
         stream: "stream-of-the-other-service",
         group: "group",
+        is_own: false,
     }
 }

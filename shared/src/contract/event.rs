@@ -70,7 +70,8 @@ pub trait Event: Sized + Send + Sync + 'static {
     }
 }
 
-fn attributes<E: Event>(
+/// The attributes of an event of type `E`. `id` is the same in every copy of the event.
+pub fn attributes<E: Event>(
     id: &str,
     time: Timestamp,
     trace: &TraceParent,
@@ -103,13 +104,13 @@ fn attributes<E: Event>(
         Field::new("ce_time", time_says, Form::TIME, &time),
         Field::new(
             "traceparent",
-            "The W3C trace of the order.",
+            "The W3C trace of the request.",
             Form::TRACE,
             trace,
         ),
         Field::new(
             "request_id",
-            "The request that placed the order.",
+            "The request that led to the event.",
             Form::REQUEST_ID,
             request,
         ),

@@ -1,9 +1,5 @@
-//! Ids of orders and products.
+//! Ids: of orders, of products, and of the things of other services ([`id!`](crate::id)).
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::contract::time::Timestamp;
@@ -31,28 +27,30 @@ pub trait Id: Copy {
 /// have several spellings.
 const HYPHENATED_LENGTH: usize = 36;
 
+/// Declares a type of ids, each a UUIDv7, and an example of it.
+#[macro_export]
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident $example:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        pub struct $name(Uuid);
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize)]
+        pub struct $name(::uuid::Uuid);
 
         impl $name {
             /// An example for the documents.
-            pub const EXAMPLE: Self = Self(uuid::uuid!($example));
+            pub const EXAMPLE: Self = Self(::uuid::uuid!($example));
 
             /// A new UUIDv7. Ids sort by the time of their minting.
             pub fn mint() -> Self {
-                Self(Uuid::now_v7())
+                Self(::uuid::Uuid::now_v7())
             }
 
             /// The time inside the id, if it is a UUIDv7.
-            pub fn minted_at(&self) -> Option<Timestamp> {
-                time_in(&self.0)
+            pub fn minted_at(&self) -> Option<$crate::contract::time::Timestamp> {
+                $crate::contract::id::time_in(&self.0)
             }
         }
 
-        impl Id for $name {
+        impl $crate::contract::id::Id for $name {
             fn mint() -> Self {
                 Self::mint()
             }
@@ -65,23 +63,20 @@ macro_rules! id {
             fn with_tail(self, tail: u32) -> Self {
                 let mut bytes = *self.0.as_bytes();
                 bytes[12..].copy_from_slice(&tail.to_be_bytes());
-                Self(Uuid::from_bytes(bytes))
+                Self(::uuid::Uuid::from_bytes(bytes))
             }
         }
 
-        impl FromStr for $name {
-            type Err = InvalidId;
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::contract::id::InvalidId;
 
-            fn from_str(text: &str) -> Result<Self, InvalidId> {
-                if text.len() != HYPHENATED_LENGTH {
-                    return Err(InvalidId);
-                }
-                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::contract::id::parse(text).map(Self)
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 self.0.fmt(f)
             }
         }
@@ -104,7 +99,16 @@ pub fn clock() -> Option<Timestamp> {
     time_in(&Uuid::now_v7())
 }
 
-fn time_in(id: &Uuid) -> Option<Timestamp> {
+/// The UUID in a text, which must have its usual hyphenated form.
+pub fn parse(text: &str) -> Result<Uuid, InvalidId> {
+    if text.len() != HYPHENATED_LENGTH {
+        return Err(InvalidId);
+    }
+    Uuid::try_parse(text).map_err(|_| InvalidId)
+}
+
+/// The time inside an id, if it is a UUIDv7.
+pub fn time_in(id: &Uuid) -> Option<Timestamp> {
     if id.get_version_num() != 7 {
         return None;
     }

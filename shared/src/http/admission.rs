@@ -32,6 +32,8 @@ pub struct Slot(Mutex<Terms>);
 #[derive(Debug)]
 struct Terms {
     permit: Option<OwnedSemaphorePermit>,
+    /// The permit of a large body.
+    body: Option<OwnedSemaphorePermit>,
     deadline: Instant,
 }
 
@@ -85,15 +87,21 @@ impl Slot {
     pub fn new() -> Self {
         Self(Mutex::new(Terms {
             permit: None,
+            body: None,
             deadline: Instant::now(),
         }))
+    }
+
+    /// Keeps the permit of a large body until the request is answered, or only waits.
+    pub(crate) fn hold_body(&self, permit: OwnedSemaphorePermit) {
+        self.terms().body = Some(permit);
     }
 
     /// Announces that the handler only waits, for at most `wait`. Another request may take its
     /// permit, and the time limit of the handler counts from the end of the wait.
     pub fn wait_up_to(&self, wait: Duration) {
         let mut terms = self.terms();
-        terms.permit = None;
+        (terms.permit, terms.body) = (None, None);
         terms.deadline = Instant::now() + wait + HANDLER_TIMEOUT;
     }
 

@@ -22,6 +22,8 @@ mod text;
 pub use fields::BodyFields;
 use schema::ObjectSchema;
 
+use crate::http::problem::Problem;
+
 const APPLICATION_JSON: &str = "application/json";
 /// Bytes that are enough for most response bodies.
 const USUAL_BYTES: usize = 512;
@@ -34,6 +36,10 @@ pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", APPLICATION_J
 /// A request body that was read into `T`.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
+
+/// A request body that a client may leave out.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
 
 /// A type that is read from a request body.
 pub trait FromFields: Sized + Send {
@@ -59,21 +65,11 @@ impl<'a, T: FromFields> ApiExtractor<'a> for Body<T> {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        let schema = T::schema();
-        registry.create_schema::<T, _>(schema.name().to_owned(), |_| schema.into_meta());
+        register::<T>(registry);
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        let schema = || MetaSchemaRef::Reference(T::schema().name().to_owned());
-        let media_type = |content_type| MetaMediaType {
-            content_type,
-            schema: schema(),
-        };
-        Some(MetaRequest {
-            description: None,
-            content: T::MEDIA_TYPES.iter().copied().map(media_type).collect(),
-            required: true,
-        })
+        Some(request_meta::<T>(true))
     }
 
     async fn from_request(
@@ -81,9 +77,33 @@ impl<'a, T: FromFields> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
-        media::check(request.headers(), T::MEDIA_TYPES)?;
         let bytes = body.take()?.into_bytes().await?;
-        Ok(Self(BodyFields::parse(&bytes)?.into()?))
+        Ok(Self(read(request, &bytes)?))
+    }
+}
+
+impl<'a, T: FromFields> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        register::<T>(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(request_meta::<T>(false))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<Self::ParamType>,
+    ) -> poem::Result<Self> {
+        let bytes = body.take()?.into_bytes().await?;
+        let given = (!bytes.is_empty()).then(|| read(request, &bytes));
+        Ok(Self(given.transpose()?))
     }
 }
 
@@ -135,4 +155,27 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
     fn register(registry: &mut Registry) {
         <Self as Payload>::register(registry);
     }
+}
+
+fn register<T: FromFields>(registry: &mut Registry) {
+    let schema = T::schema();
+    registry.create_schema::<T, _>(schema.name().to_owned(), |_| schema.into_meta());
+}
+
+fn request_meta<T: FromFields>(required: bool) -> MetaRequest {
+    let schema = || MetaSchemaRef::Reference(T::schema().name().to_owned());
+    let media_type = |content_type| MetaMediaType {
+        content_type,
+        schema: schema(),
+    };
+    MetaRequest {
+        description: None,
+        content: T::MEDIA_TYPES.iter().copied().map(media_type).collect(),
+        required,
+    }
+}
+
+fn read<T: FromFields>(request: &Request, body: &[u8]) -> Result<T, Problem> {
+    media::check(request.headers(), T::MEDIA_TYPES)?;
+    BodyFields::parse(body)?.into()
 }

@@ -4,6 +4,8 @@
 //! - Each connection has its task and three buffers. One is for reading: a head of
 //!   [`MAX_HEAD_BYTES`], or a body of the same size. One is for the head of an answer, and one
 //!   keeps the beginning of the last head.
+//! - A body may be larger if its service says so. At most `MAX_LARGE_BODIES` such bodies are in
+//!   memory at once.
 //! - Each answer is in memory once. Its request keeps its permit until the answer is written, so
 //!   there are at most `MAX_REQUESTS` answers.
 //! - Each client of a live stream that was cut off may hold one page of missed changes. At most

@@ -9,9 +9,7 @@ use std::sync::{Arc, OnceLock};
 use poem::EndpointExt;
 use poem::http::HeaderValue;
 use poem_openapi::registry::MetaSchema;
-use poem_openapi::types::{
-    ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,
-};
+use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, ToHeader};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
@@ -58,25 +56,52 @@ macro_rules! schema {
     };
 }
 
-macro_rules! json {
+/// Describes a type of ids ([`id!`](crate::id)) in the OpenAPI document, and lets parameters and
+/// bodies have such ids.
+#[macro_export]
+macro_rules! id_schema {
+    ($type:ty, $name:literal) => {
+        $crate::schema!(
+            $type,
+            $name,
+            $crate::http::openapi::text("uuid", <$type>::EXAMPLE)
+        );
+        $crate::json_schema!($type);
+
+        impl ::poem_openapi::types::ParseFromParameter for $type {
+            fn parse_from_parameter(text: &str) -> ::poem_openapi::types::ParseResult<Self> {
+                text.parse()
+                    .map_err(::poem_openapi::types::ParseError::custom)
+            }
+        }
+    };
+}
+
+/// Lets bodies have a value whose text, or number, is that of its `FromStr` and `Display`.
+#[macro_export]
+macro_rules! json_schema {
     ($($type:ty),*) => {$(
-        impl ParseFromJSON for $type {
-            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        impl ::poem_openapi::types::ParseFromJSON for $type {
+            fn parse_from_json(
+                value: Option<::serde_json::Value>,
+            ) -> ::poem_openapi::types::ParseResult<Self> {
                 let text = value.unwrap_or_default().to_string();
-                text.trim_matches('"').parse().map_err(ParseError::custom)
+                text.trim_matches('"')
+                    .parse()
+                    .map_err(::poem_openapi::types::ParseError::custom)
             }
         }
 
-        impl ToJSON for $type {
-            fn to_json(&self) -> Option<Value> {
-                serde_json::to_value(self).ok()
+        impl ::poem_openapi::types::ToJSON for $type {
+            fn to_json(&self) -> Option<::serde_json::Value> {
+                ::serde_json::to_value(self).ok()
             }
         }
     )*};
 }
 
-schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
-schema!(ProductId, "product_id", text("uuid", ProductId::EXAMPLE));
+id_schema!(OrderId, "order_id");
+id_schema!(ProductId, "product_id");
 schema!(
     Timestamp,
     "timestamp",
@@ -114,9 +139,10 @@ schema!(
     }
 );
 
-json!(OrderId, ProductId, Timestamp, Money);
+json_schema!(Timestamp, Money);
 
-fn text(format: &'static str, example: impl Display) -> MetaSchema {
+/// The schema of a text of this format.
+pub fn text(format: &'static str, example: impl Display) -> MetaSchema {
     MetaSchema {
         example: Some(Value::from(example.to_string())),
         ..MetaSchema::new_with_format("string", format)
@@ -124,25 +150,16 @@ fn text(format: &'static str, example: impl Display) -> MetaSchema {
 }
 
 macro_rules! parameter {
-    ($($type:ty, $unescape:expr;)*) => {$(
+    ($($type:ty),*) => {$(
         impl ParseFromParameter for $type {
             fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-                $unescape(text).parse().map_err(ParseError::custom)
+                with_plus(text).parse().map_err(ParseError::custom)
             }
         }
     )*};
 }
 
-parameter! {
-    OrderId, identity;
-    ProductId, identity;
-    Timestamp, with_plus;
-    Ceiling, with_plus;
-}
-
-fn identity(text: &str) -> &str {
-    text
-}
+parameter!(Timestamp, Ceiling);
 
 /// Restores the `+` of a time in a query. A `+` that a client did not escape arrives as a space,
 /// and no time has a space before its offset.
@@ -163,8 +180,8 @@ impl ToHeader for OrderId {
 pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. The \
     service answers 400 to a change with a condition that it cannot check: `If-Match`, \
     `If-None-Match` or `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every \
-    answer, and travel with an order. A request id has 1 to 128 visible ASCII characters, without \
-    quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
+    answer, and travel with the events of the request. A request id has 1 to 128 visible ASCII \
+    characters, without quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
 
 /// Beginning and end of the elements by which the explorer's page loads fonts from another host.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");

@@ -30,7 +30,7 @@ use crate::http::settings::HttpSettings;
 
 pub use crate::http::peer::Peer;
 pub use crate::http::scope::{RequestScope, TRACEPARENT, X_REQUEST_ID};
-pub use body::MAX_BODY_BYTES;
+use body::Bodies;
 pub(crate) use body::too_large;
 
 /// Paths that are answered even when all permits are taken, and are logged at level `debug` only.
@@ -46,6 +46,7 @@ pub struct Gate {
     public_url: Option<PublicUrl>,
     rate_limit: Option<RateLimit>,
     require_idempotency_key: bool,
+    bodies: Bodies,
 }
 
 /// What a request asks for.
@@ -71,6 +72,7 @@ impl Gate {
             public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
             require_idempotency_key: settings.require_idempotency_key,
+            bodies: Bodies::new(settings.max_body_bytes),
         }
     }
 
@@ -147,7 +149,7 @@ impl Gate {
         self.hosts.check(&request, peer.local)?;
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let body = body::buffer(body, peer).await?;
+        let body = self.bodies.buffer(body, peer, &scope.slot).await?;
         self.demand_key(has_key, target)?;
         if !target.is_probe() {
             self.admission.enter(&scope.slot)?;

@@ -35,8 +35,13 @@ pub struct HttpSettings {
     pub rate_limit: Option<Rate>,
     /// Whether a POST without an idempotency key is refused. Read from `REQUIRE_IDEMPOTENCY_KEY`.
     pub require_idempotency_key: bool,
+    /// Most bytes of a body that announces its length. No setting: a service whose bodies are
+    /// larger than [`MAX_BODY_BYTES`] says so itself.
+    pub max_body_bytes: usize,
 }
 
+/// Most bytes of a body, unless the service takes larger ones.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
 const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "4096",
@@ -129,6 +134,7 @@ impl HttpSettings {
             public_url: public_url?,
             rate_limit: rate_limit?,
             require_idempotency_key: require_idempotency_key?,
+            max_body_bytes: MAX_BODY_BYTES,
         })
     }
 

@@ -104,8 +104,8 @@ impl Store {
         Ok(states.any(|state| matches!(state, PartitionState::Missing)))
     }
 
-    /// The state of each partition, if this service may take the store. The other service keeps the
-    /// stream that this one reads. So a store that has this stream, and has no identity, belongs to
+    /// The state of each partition, if this service may take the store. If another service keeps
+    /// the stream that this one reads, a store that has this stream, and has no identity, belongs to
     /// the other service.
     async fn claimable(
         &self,
@@ -113,7 +113,7 @@ impl Store {
     ) -> Result<Vec<(Partition, PartitionState)>, OpenError> {
         let states = self.states().await?;
         for (partition, state) in &states {
-            if !matches!(state, PartitionState::Missing) {
+            if witness.is_own || !matches!(state, PartitionState::Missing) {
                 continue;
             }
             let exists = Command::new("EXISTS")

@@ -1,4 +1,4 @@
-//! The checkpoint: the entry up to which this service has acted on the stream of the other service.
+//! The checkpoint: the entry up to which this service has acted on the stream that it reads.
 //!
 //! It lies in the store that has the effects, and is written after them. So a store that loses
 //! effects goes back to an earlier checkpoint, and a store from a backup tells how old it is.

@@ -20,6 +20,17 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         batch: &[Delivered<'_, Self::Event>],
     ) -> impl Future<Output = Result<Vec<Settlement>, RedisError>> + Send;
+
+    /// Learns that an event became a dead letter, before its entry is acknowledged. A crash in
+    /// between, or a replay, calls this again. A service whose clients ask about the event records
+    /// the failure here; others have nothing to do.
+    fn parked(
+        &self,
+        _event: &Self::Event,
+        _parking: &Parking,
+    ) -> impl Future<Output = Result<(), RedisError>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// An event, and the stream entry that brought it.

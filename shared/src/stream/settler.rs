@@ -144,8 +144,28 @@ impl<H: Handler> Settler<H> {
         dead_letters
             .park(&self.membership, &parked, &mut self.keeper)
             .await?;
+        for (delivery, parking) in &parked {
+            self.tell_parked(&delivery.entry, parking).await?;
+        }
         let ids = parked.into_iter().map(|(delivery, _)| delivery.entry.id);
         Ok(ids.collect())
+    }
+
+    /// Tells the handler that an entry became a dead letter, if the entry is an event. If the store
+    /// refuses what the handler does about it, the dead letter has to be enough: another attempt
+    /// would fail as well, and hold up the entries behind it.
+    async fn tell_parked(&self, entry: &Entry, parking: &Parking) -> Result<(), RedisError> {
+        let Ok(event) = decode::<H::Event>(entry) else {
+            return Ok(());
+        };
+        match self.handler.parked(&event, parking).await {
+            Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+                let entry = &entry.id;
+                tracing::error!(entry, %error, "the handler could not act on a dead letter");
+                Ok(())
+            }
+            told => told,
+        }
     }
 
     /// One settlement for each delivery. An entry that does not decode is to be parked. The events

@@ -22,6 +22,7 @@ pub(crate) fn witness(stores: &Stores) -> Witness {
         redis: stores.emitter.clone(),
         stream: OrderCompleted::STREAM,
         group: OrderCompleted::GROUP,
+        is_own: false,
     }
 }
 

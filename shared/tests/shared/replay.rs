@@ -104,6 +104,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
         redis: stores.emitter.clone(),
         stream: STREAM,
         group: GROUP,
+        is_own: false,
     };
     accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(checkpoint(&stores).await, before);

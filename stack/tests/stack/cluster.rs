@@ -233,6 +233,7 @@ async fn functions_of_unused_builds_are_removed_from_every_primary() {
         redis: cluster.operator().unwrap(),
         stream: "other",
         group: "group",
+        is_own: false,
     };
     let error = node.open(&witness, &Shutdown::new()).await.unwrap_err();
     assert!(

@@ -1,1 +1,21 @@
 //! The tests of `items` at its boundary, on real servers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
+mod harness;
+
+mod cases;
+mod cluster;
+mod deploy;
+mod documents;
+mod kills;
+mod load;
+mod order;
+mod queue;
+mod refusals;
+mod store;
+mod tickets;
+mod values;

@@ -62,12 +62,14 @@ impl<'a> Fields<'a> {
         self.raw.get(index).map(|(_, value)| value)
     }
 
-    pub(super) fn text(&self, name: &'static str) -> Result<&str, DecodeError> {
+    /// The text of a field.
+    pub fn text(&self, name: &'static str) -> Result<&str, DecodeError> {
         let bytes = self.find(name).ok_or(DecodeError::Missing(name))?;
         std::str::from_utf8(bytes).map_err(|error| invalid(name, &error))
     }
 
-    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(
+    /// The value that the text of a field states.
+    pub fn parse<T: FromStr<Err: fmt::Display>>(
         &self,
         name: &'static str,
     ) -> Result<T, DecodeError> {
@@ -83,9 +85,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The trace of the order. A missing or malformed trace is replaced by a new one, because a
+    /// The trace of the request. A missing or malformed trace is replaced by a new one, because a
     /// broken trace must not keep an order from its stock.
-    pub(super) fn traceparent(&self) -> TraceParent {
+    pub fn traceparent(&self) -> TraceParent {
         self.text("traceparent")
             .ok()
             .and_then(|text| text.parse().ok())
@@ -93,7 +95,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The id of the request. Like a trace, a missing or malformed id is replaced by a new one.
-    pub(super) fn request_id(&self) -> RequestId {
+    pub fn request_id(&self) -> RequestId {
         let text = self.text("request_id").ok();
         text.and_then(|text| text.parse().ok())
             .unwrap_or_else(RequestId::mint)

@@ -65,7 +65,7 @@ problem_kinds! {
     HEAD_TOO_LARGE "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The head of the request is too large"
         "Send path and query, and at most 100 headers, in at most 16 KiB together."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
-        "No request needs more than 16 KiB."
+        "The detail says how many bytes a body may have. A larger body without Content-Length is refused too."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
         "Send application/json, in UTF-8 and not compressed."
     MISDIRECTED_REQUEST "misdirected-request" MISDIRECTED_REQUEST "This service does not have that name"

@@ -1,6 +1,7 @@
 //! Reads the body of a request, before its handler runs.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,31 +9,71 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use poem::Body;
 use poem::http::{HeaderMap, header};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::http::admission::{RETRY_AFTER, Slot};
 use crate::http::peer::{Peer, Stage};
-use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
+use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, OVERLOADED, Problem, REQUEST_TIMEOUT};
+use crate::http::settings::MAX_BODY_BYTES;
+
+/// The limits of all bodies of a process.
+pub(super) struct Bodies {
+    /// Most bytes of a body that announces its length.
+    max: usize,
+    /// A permit for each body beyond [`MAX_BODY_BYTES`] that may be in memory.
+    large: Arc<Semaphore>,
+}
 
 /// Why a body cannot be read.
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Most bytes of a body.
-pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest time for a whole body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bodies beyond [`MAX_BODY_BYTES`] in memory at once. Each connection may bring a body, so
+/// without this limit large bodies could fill the memory.
+const MAX_LARGE_BODIES: usize = 32;
 
-/// Reads the body within its limits of size and time. This happens before the handler runs, so no
-/// handler can forget the limits. A body that announces a length beyond the limit is refused
-/// unread.
-pub(super) async fn buffer(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
+impl Bodies {
+    /// Bodies of up to `max` bytes.
+    pub(super) fn new(max: usize) -> Self {
+        let large = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
+        Self { max, large }
+    }
+
+    /// Reads the body within its limits of size and time. This happens before the handler runs, so
+    /// no handler can forget the limits. A body that announces a length beyond the limit is refused
+    /// unread. A large body has to announce its length, and its request holds a permit.
+    pub(super) async fn buffer(
+        &self,
+        body: Incoming,
+        peer: &Peer,
+        slot: &Slot,
+    ) -> Result<Body, Problem> {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > self.max {
+            return Err(too_large(self.max));
+        }
+        if announced > MAX_BODY_BYTES {
+            let permit = self.large.clone().try_acquire_owned().map_err(|_| {
+                let detail = "this process reads as many large bodies as it has memory for";
+                Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
+            })?;
+            slot.hold_body(permit);
+        }
+        buffer(body, peer, announced.max(MAX_BODY_BYTES)).await
+    }
+}
+
+async fn buffer(body: Incoming, peer: &Peer, limit: usize) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
-        return Err(too_large());
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
     }
     // This future is larger than everything else that a request under way needs, so it is boxed.
-    Box::pin(read(body, peer)).await
+    Box::pin(read(body, peer, limit)).await
 }
 
 /// Reads the body of a request that was refused for another reason, so that the next request can
@@ -41,14 +82,14 @@ pub(super) async fn buffer(body: Incoming, peer: &Peer) -> Result<Body, Problem>
 pub(super) async fn discard(headers: &HeaderMap, body: Incoming, peer: &Peer) {
     if !headers.contains_key(header::EXPECT) {
         // A body that cannot be read ends the connection.
-        let _ = buffer(body, peer).await;
+        let _ = buffer(body, peer, MAX_BODY_BYTES).await;
     }
 }
 
-async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
+async fn read(body: Incoming, peer: &Peer, limit: usize) -> Result<Body, Problem> {
     let now = Instant::now();
     let deadline = now + BODY_TIMEOUT;
-    let read = gather(Limited::new(body, MAX_BODY_BYTES));
+    let read = gather(Limited::new(body, limit));
     peer.waits.begin(now);
     let read = peer.timer.race(|| deadline, read).await;
     peer.take_up().await;
@@ -57,7 +98,7 @@ async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
             peer.progress.set(Stage::Whole);
             Ok(Body::from_bytes(body))
         }
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(limit)),
         Some(Err(_)) => Err(Problem::new(
             &MALFORMED_BODY,
             "the body did not arrive as announced",
@@ -96,9 +137,6 @@ async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
 }
 
 /// The problem of a body that is too large.
-pub(crate) fn too_large() -> Problem {
-    Problem::new(
-        &BODY_TOO_LARGE,
-        format!("the limit is {MAX_BODY_BYTES} bytes"),
-    )
+pub(crate) fn too_large(limit: usize) -> Problem {
+    Problem::new(&BODY_TOO_LARGE, format!("the limit is {limit} bytes"))
 }

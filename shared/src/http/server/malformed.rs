@@ -20,6 +20,7 @@ use crate::http::problem::{
 use crate::http::public_url::PublicUrl;
 use crate::http::request::too_large;
 use crate::http::scope::{TRACEPARENT, X_REQUEST_ID, read_context};
+use crate::http::settings::MAX_BODY_BYTES;
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
 /// because it carries a request id and a trace.
@@ -124,7 +125,7 @@ fn framing(head: &[u8]) -> Option<Problem> {
         } else if lengths.any(|other| other != first) {
             "Content-Length: was given twice, with different values"
         } else {
-            return is_too_large(first).then(too_large);
+            return is_too_large(first).then(|| too_large(MAX_BODY_BYTES));
         }
     };
     Some(Problem::new(&MALFORMED_REQUEST, detail))

@@ -1,5 +1,5 @@
 //! The settings of a service that has a Redis store of its own, and acts on a stream in the store
-//! of another service.
+//! of another service or in its own store.
 
 use std::num::NonZeroU16;
 use std::str::FromStr;
@@ -20,8 +20,8 @@ use crate::stream::retention::Limits;
 pub struct StoreSettings {
     /// The store of the service.
     pub own: RedisUrl,
-    /// The store of the service whose stream this one reads.
-    pub other: RedisUrl,
+    /// The store with the stream that the service reads: that of another service, or its own.
+    pub stream: RedisUrl,
     /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
     pub consumer_http_addr: Address,
     /// How many replicas must have a change before the service answers, and how long it waits for
@@ -46,8 +46,9 @@ pub struct StoreDefaults {
     pub service: &'static str,
     /// The setting that names the store of the service.
     pub own: Setting,
-    /// The setting that names the store of the service whose stream this one reads.
-    pub other: Setting,
+    /// The setting that names the store of the service whose stream this one reads. `None`: the
+    /// service reads a stream in its own store.
+    pub other: Option<Setting>,
     /// Default of `CONSUMER_HTTP_ADDR`.
     pub consumer_http_addr: &'static str,
 }
@@ -110,7 +111,10 @@ impl StoreSettings {
         // Reads every setting before a mistake ends this function, so that all mistakes are
         // reported together.
         let own = reader.read::<RedisUrl>(defaults.own);
-        let other = reader.read::<RedisUrl>(defaults.other);
+        let stream = match defaults.other {
+            Some(other) => reader.read::<RedisUrl>(other),
+            None => own.clone(),
+        };
         let consumer_http_addr = reader.read(consumer_http_addr);
         let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
@@ -123,17 +127,17 @@ impl StoreSettings {
             Duration::from_secs(1),
             Duration::from_hours(1),
         );
-        let (own, other) = read_apart(reader, defaults, own, other)?;
+        let (own, stream) = read_apart(reader, defaults, own, stream)?;
         let consumer_http_addr = consumer_http_addr?;
         let consumer_name = match consumer_name? {
             Some(ConsumerName(name)) => name,
             None => default_consumer_name(defaults.service, &consumer_http_addr),
         };
-        let clustered = own.is_cluster() || other.is_cluster();
+        let clustered = own.is_cluster() || stream.is_cluster();
         let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
         Some(Self {
             own,
-            other,
+            stream,
             consumer_http_addr,
             replica_acks: replica_acks?,
             partitions: partitions.map_or(Partitions::NONE, Partitions::new),
@@ -151,19 +155,20 @@ impl StoreSettings {
         Redis::worker(&self.own).with_acks(self.replica_acks)
     }
 
-    /// The stream of `E`, which the service reads in the other store.
+    /// The stream of `E`, which the service reads.
     pub fn witness<E: Event>(&self) -> Witness {
         Witness {
-            redis: Redis::worker(&self.other),
+            redis: Redis::worker(&self.stream),
             stream: E::STREAM,
             group: E::GROUP,
+            is_own: self.stream == self.own,
         }
     }
 
-    /// How the service consumes a stream in the other store.
+    /// How the service consumes its stream.
     pub fn consumer(&self) -> consumer::Settings {
         consumer::Settings {
-            stream_store: self.other.clone(),
+            stream_store: self.stream.clone(),
             acks: self.replica_acks,
             name: self.consumer_name.clone(),
             reclaim_idle: self.reclaim_idle,
@@ -173,15 +178,23 @@ impl StoreSettings {
     }
 }
 
-/// The two stores, if they are not the same store.
+/// The own store and the store of the stream. The stores of two services must not be the same
+/// store.
 fn read_apart(
     reader: &mut Reader,
     defaults: StoreDefaults,
     own: Option<RedisUrl>,
-    other: Option<RedisUrl>,
+    stream: Option<RedisUrl>,
 ) -> Option<(RedisUrl, RedisUrl)> {
-    let (own, other) = (own?, other?);
-    let (own_name, other_name) = (defaults.own.name, defaults.other.name);
+    let (own, other) = (own?, stream?);
+    let own_name = defaults.own.name;
+    let Some(Setting {
+        name: other_name, ..
+    }) = defaults.other
+    else {
+        let own = own.read_from(own_name);
+        return Some((own.clone(), own));
+    };
     if is_same_store(&own, &other) {
         let database = format!(
             "names the same store as {own_name}: name another server, or another database of that \

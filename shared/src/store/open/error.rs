@@ -8,7 +8,7 @@ pub enum OpenError {
     /// The store or the witness failed. A later attempt may succeed.
     #[error(transparent)]
     Redis(#[from] RedisError),
-    /// The store is empty although the other service has seen its data.
+    /// The store has no identity, although the stream shows that it once had data.
     #[error(
         "this store has lost its data: it has no identity, yet the stream {stream} knows this \
          service. Restore its files from a backup, or accept the loss with the verb adopt-store"

@@ -1,16 +1,19 @@
-//! The stream of the other service, which shows whether a store once had data.
+//! The stream that a service reads, which shows whether the store of the service once had data.
 
 use crate::redis::{Code, Command, Redis, RedisError};
 
 /// The stream that this service reads. It shows whether this service's store once had data.
 #[derive(Clone)]
 pub struct Witness {
-    /// A client of the other service's store.
+    /// A client of the store that has the stream.
     pub redis: Redis,
     /// The key of the stream without a partition tag.
     pub stream: &'static str,
     /// The group that this service makes there once it has opened its store.
     pub group: &'static str,
+    /// Whether the stream is in the own store. A store that has lost all data has lost this stream
+    /// too, and cannot be told from a new store.
+    pub is_own: bool,
 }
 
 impl Witness {

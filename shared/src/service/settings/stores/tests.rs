@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::config::Mistakes;
+use crate::contract::event::OrderCompleted;
 
 const DEFAULTS: StoreDefaults = StoreDefaults {
     service: "payments",
@@ -10,11 +11,11 @@ const DEFAULTS: StoreDefaults = StoreDefaults {
         default: "redis://127.0.0.1:6380",
         help: "",
     },
-    other: Setting {
+    other: Some(Setting {
         name: "PAYMENTS_REDIS_URL",
         default: "redis://127.0.0.1:6390",
         help: "",
-    },
+    }),
     consumer_http_addr: "127.0.0.1:9401",
 };
 
@@ -66,6 +67,24 @@ fn two_stores_of_one_server_are_two_stores() {
     ] {
         read(inventory, payments).unwrap();
     }
+}
+
+#[test]
+fn a_service_may_read_a_stream_in_its_own_store() {
+    let defaults = StoreDefaults {
+        other: None,
+        ..DEFAULTS
+    };
+    let mut reader = Reader::from_source(|name| {
+        (name == "INVENTORY_REDIS_URL").then(|| "redis-cluster://a:7000".to_owned())
+    });
+    let settings = StoreSettings::read(&mut reader, defaults).unwrap();
+    assert_eq!(settings.stream, settings.own);
+    assert!(settings.witness::<OrderCompleted>().is_own);
+    assert_eq!(settings.consumer().stream_store, settings.own);
+    assert_eq!(settings.partitions.count(), Some(CLUSTER_PARTITIONS.get()));
+    let apart = read("redis://a:6379", "redis://b:6379").unwrap();
+    assert!(!apart.witness::<OrderCompleted>().is_own);
 }
 
 #[test]

@@ -1,0 +1,6 @@
+//! The kinds of problems that only items answers.
+
+shared::problem_kinds! {
+    QUEUE_FULL "queue-full" SERVICE_UNAVAILABLE "Too many writes wait already"
+        "Nothing was queued. Try again after the time in Retry-After."
+}

@@ -1,0 +1,57 @@
+--[[ enqueue_write: number a write of an item, make its ticket, and add it to the queue.
+
+  KEYS  1 identity   2 item   3 ticket   4 stream of writes   5 backlog
+  ARGV  1 ticket id   2 item id   3 value   4 traceparent   5 request id
+        6 most writes that wait   7 most bytes of their values   8 most entries of the stream
+        9 prefix of the keys of claims   10 hash of the idempotency key   11 fingerprint
+  Reply {1, 1, version, now in ms}   queued
+        {1, 0}                       the queue is full: nothing was queued
+        {2, answer}                  the key was used for the same request; the answer is
+                                     `<ticket id> <version> <queued at>`
+        {3}                          the key was used for another request
+  Event write_queued ]]
+local DONE, QUEUED, FULL = 1, 1, 0
+
+local function is_full(stream, args, writes, bytes)
+  return writes + 1 > whole(args[6], 'the most writes')
+    or bytes + #args[3] > whole(args[7], 'the most bytes')
+    or redis.call('XLEN', stream) >= whole(args[8], 'the most entries')
+end
+
+-- Emits the event by which a worker learns of the write.
+local function emit_queued(stream, args, version, now)
+  redis.call('XADD', stream, '*',
+    'ce_specversion', '1.0', 'ce_id', args[1], 'ce_source', '/items',
+    'ce_type', 'item.write_queued.v1', 'ce_time', rfc3339(now), 'traceparent', args[4],
+    'request_id', args[5], 'item_id', args[2], 'version', int(version))
+end
+
+local function enqueue_write(keys, args)
+  assert(#keys == 5 and #args == 11, 'expected five keys and eleven arguments')
+  local item, ticket, stream, backlog = keys[2], keys[3], keys[4], keys[5]
+  local now = now_ms()
+  local before = answered_before(args, now)
+  if before then
+    return before
+  elseif not writable_as(stream, 'stream') then
+    return damaged(stream)
+  elseif not writable_as(backlog, 'hash') then
+    return damaged(backlog)
+  end
+  assert(writable_as(item, 'hash') and writable_as(ticket, 'none'), 'a key has a wrong type')
+  local writes, bytes = read_backlog(backlog)
+  local version = whole(redis.call('HGET', item, 'queued') or '0', 'the number of a write') + 1
+  if is_full(stream, args, writes, bytes) then
+    return {DONE, FULL}
+  end
+
+  redis.call('HSET', item, 'queued', int(version))
+  redis.call('HSET', ticket, 'version', int(version), 'item', args[2], 'status', 'queued',
+    'queued_at', int(now), 'value', args[3])
+  write_backlog(backlog, writes + 1, bytes + #args[3])
+  emit_queued(stream, args, version, now)
+  remember(args, now, args[1] .. ' ' .. int(version) .. ' ' .. int(now))
+  return {DONE, QUEUED, version, now}
+end
+
+register('enqueue_write', enqueue_write)

@@ -1,0 +1,103 @@
+//! The replies of the functions in `lua/`, and the fields of hashes, as the domain has them.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use shared::contract::time::Timestamp;
+use shared::redis::{RedisError, Reply};
+
+use crate::domain::{Applied, Item, ItemId, Ticket, TicketId, TicketState};
+
+/// The version and the time of a write that was queued; `None` if the queue is full.
+pub(super) fn queued(outcome: &[Reply]) -> Result<Option<(u64, Timestamp)>, RedisError> {
+    match outcome {
+        [full] if full.int()? == 0 => Ok(None),
+        [queued, version, at] if queued.int()? == 1 => {
+            Ok(Some((version.unsigned()?, timestamp(at)?)))
+        }
+        _ => Err(unexpected(
+            "enqueue_write",
+            format!("{} values", outcome.len()),
+        )),
+    }
+}
+
+/// What `enqueue_write` remembers of a write: its ticket, its version, and when it was queued.
+pub(super) fn queued_before(answer: &str) -> Result<(TicketId, u64, Timestamp), RedisError> {
+    let mut words = answer.split(' ');
+    let (id, version, at) = (words.next(), words.next(), words.next());
+    Ok((word(id)?, word(version)?, Timestamp::from_millis(word(at)?)))
+}
+
+/// The outcome of a write.
+pub(super) fn applied(reply: &Reply) -> Result<Applied, RedisError> {
+    Ok(match reply.int()? {
+        1 => Applied::Now,
+        2 => Applied::Superseded,
+        3 => Applied::Before,
+        4 => Applied::Forgotten,
+        5 => Applied::Damaged,
+        other => return Err(unexpected("apply_writes", other)),
+    })
+}
+
+/// The item in the fields of its hash.
+pub(super) fn item(
+    id: &ItemId,
+    [version, updated_at, value]: [Reply; 3],
+) -> Result<Item, RedisError> {
+    Ok(Item {
+        id: id.clone(),
+        value: value.text()?,
+        version: version.unsigned()?,
+        updated_at: timestamp(&updated_at)?,
+    })
+}
+
+/// The ticket in the fields of its hash.
+pub(super) fn ticket(id: TicketId, fields: [Reply; 7]) -> Result<Ticket, RedisError> {
+    let [
+        version,
+        status,
+        item,
+        queued_at,
+        ended_at,
+        superseded,
+        reason,
+    ] = fields;
+    let state = match status.text()?.as_str() {
+        "queued" => TicketState::Queued,
+        "applied" => TicketState::Applied {
+            at: timestamp(&ended_at)?,
+            superseded: superseded.text()? == "1",
+        },
+        "failed" => TicketState::Failed {
+            at: timestamp(&ended_at)?,
+            reason: reason.text()?,
+        },
+        other => return Err(RedisError::malformed("the status of a ticket", other)),
+    };
+    let item = item.text()?;
+    let item_id = item.parse();
+    Ok(Ticket {
+        id,
+        item_id: item_id.map_err(|error| RedisError::malformed(item, error))?,
+        version: version.unsigned()?,
+        state,
+        queued_at: timestamp(&queued_at)?,
+    })
+}
+
+fn timestamp(reply: &Reply) -> Result<Timestamp, RedisError> {
+    Ok(Timestamp::from_millis(reply.unsigned()?))
+}
+
+fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, RedisError> {
+    let word = word.unwrap_or_default();
+    word.parse()
+        .map_err(|error| unexpected("enqueue_write", format!("{word}: {error}")))
+}
+
+fn unexpected(function: &str, found: impl Display) -> RedisError {
+    RedisError::malformed(format!("the answer of {function}"), found)
+}

@@ -1,0 +1,101 @@
+//! Waits until a write has ended: how a long poll ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::base::shutdown::Shutdown;
+use shared::http::admission::Slot;
+use shared::http::problem::{OVERLOADED, Problem};
+use shared::live::{Change, Feed, Show};
+use shared::redis::RedisError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::domain::{Ticket, TicketId};
+use crate::store::ItemStore;
+
+/// Waits for writes to end. Cheap to clone.
+#[derive(Clone)]
+pub struct EndWait {
+    feed: Feed<Silent>,
+    permits: Arc<Semaphore>,
+    end: Shutdown,
+}
+
+/// Shows no change: changes only wake the requests that wait.
+#[derive(Clone)]
+pub struct Silent;
+
+/// Pause after the store did not answer a request that waits already.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long a client is asked to wait when too many requests wait already.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+impl Show for Silent {
+    async fn show(&self, _change: &Change) -> Result<Option<String>, RedisError> {
+        Ok(None)
+    }
+}
+
+impl EndWait {
+    /// Lets `waits` requests wait at once, until `end`.
+    pub fn new(feed: Feed<Silent>, waits: usize, end: Shutdown) -> Self {
+        Self {
+            feed,
+            permits: Arc::new(Semaphore::new(waits)),
+            end,
+        }
+    }
+
+    /// The feed by which changes wake the requests that wait.
+    pub fn feed(&self) -> &Feed<Silent> {
+        &self.feed
+    }
+
+    /// Waits until a write has ended, or `limit` has passed. Answers the ticket as it is then;
+    /// `None` where there is no such ticket. `slot` is the permit of the request.
+    pub async fn wait(
+        &self,
+        store: &ItemStore,
+        slot: &Slot,
+        id: TicketId,
+        limit: Duration,
+    ) -> Result<Option<Ticket>, Problem> {
+        let deadline = Instant::now() + limit;
+        let watch = self.feed.watch(id.to_string());
+        let mut permit = None;
+        loop {
+            let changed = watch.changed();
+            let ticket = match store.find_ticket(id).await {
+                // The store will most likely be back before the time is up.
+                Err(RedisError::Unavailable { .. })
+                    if permit.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
+                {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                ticket => ticket?,
+            };
+            let is_over = Instant::now() >= deadline || self.end.is_cancelled();
+            if is_over || ticket.as_ref().is_none_or(Ticket::has_ended) {
+                return Ok(ticket);
+            }
+            if permit.is_none() {
+                permit = Some(self.take_permit()?);
+                slot.wait_up_to(limit);
+            }
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(deadline) => {}
+                () = self.end.cancelled() => {}
+            }
+        }
+    }
+
+    fn take_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.permits.clone().try_acquire_owned().map_err(|_| {
+            let problem = Problem::new(&OVERLOADED, "too many requests wait for writes");
+            problem.retry_after(BUSY_RETRY_AFTER)
+        })
+    }
+}

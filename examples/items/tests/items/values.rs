@@ -1,0 +1,96 @@
+//! Which names and values are taken, how they may be sent, and that they come back unchanged.
+
+use harness::http::{Answer, Method};
+use serde_json::json;
+
+use crate::harness::{System, detail};
+
+/// Most bytes of a value.
+const MAX: usize = 64 * 1024;
+
+#[tokio::test]
+async fn a_value_comes_back_byte_for_byte() {
+    let system = System::start(1).await;
+    for (name, value) in [
+        ("plain", "tea"),
+        ("spaces", "  two  spaces and\na line\r\n"),
+        ("unicode", "Grüße 👋🏽 \u{202e}"),
+        ("quotes", r#"{"a": "\\ \" \u0000"}"#),
+        ("controls", "\u{0}\u{1}\u{7f}"),
+        ("looks-like-an-error", "ERR no such key"),
+        ("looks-like-a-redirection", "MOVED 1 127.0.0.1:1"),
+    ] {
+        system.write_applied(name, value).await;
+        assert_eq!(system.value(name).await, value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_64_kib_is_taken_however_it_is_escaped() {
+    let system = System::start(1).await;
+    for letter in ["v", "\u{1}", "é"] {
+        let value = letter.repeat(MAX / letter.len());
+        let escaped: String = value.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let body = format!(r#"{{"value": "{escaped}"}}"#);
+        let ticket = system.post("/items/large?wait=applied", body).await.expect(200).json();
+        assert_eq!(ticket["status"], "applied", "{letter:?}");
+        assert!(system.value("large").await == value, "{letter:?}");
+    }
+    system.assert_drained().await;
+}
+
+#[tokio::test]
+async fn a_longer_value_is_refused_and_nothing_is_written() {
+    let system = System::start(0).await;
+    let body = json!({ "value": "v".repeat(MAX + 1) }).to_string();
+    let answer = system.post("/items/1", body).await;
+    assert_eq!(answer.invalid_fields(), ["#/value"]);
+    let body = json!({ "value": "v".repeat(7 * MAX) }).to_string();
+    let answer = system.post("/items/1", body).await;
+    answer.problem(413, "body-too-large");
+    assert_eq!(detail(&answer), "the limit is 394240 bytes");
+    assert_eq!(system.ask::<u64>(&["DBSIZE"]).await, system.ask::<u64>(&["EXISTS", "identity", "libraries"]).await);
+}
+
+#[tokio::test]
+async fn a_large_body_without_a_length_is_refused() {
+    let system = System::start(0).await;
+    let piece = "v".repeat(MAX / 2);
+    let head = "POST /items/1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    let chunk = format!("{:x}\r\n{piece}\r\n0\r\n\r\n", piece.len());
+    let answer = system.raw(&format!("{head}{chunk}")).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("the limit is 16384 bytes"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_value_may_stand_in_the_query_instead() {
+    let system = System::start(1).await;
+    let path = "/items/1?value=a%20b%2Bc%C3%A9&wait=applied";
+    system.ask(Method::POST, path, &[]).await.expect(200);
+    assert_eq!(system.value("1").await, "a b+cé");
+    let both = system.post("/items/1?value=a", r#"{"value": "b"}"#).await;
+    assert_eq!(both.invalid_fields(), ["#/value"]);
+    let twice = system.ask(Method::POST, "/items/1?value=a&value=b", &[]).await;
+    twice.problem(400, "invalid-parameter");
+    assert_eq!(system.value("1").await, "a b+cé");
+}
+
+#[tokio::test]
+async fn a_name_has_1_to_200_characters_and_no_control_characters() {
+    let system = System::start(1).await;
+    let longest = "%C3%A9".repeat(200);
+    for name in ["a", "a%20b", "a%2Fb", "%7B1%7D", "a:b", &longest] {
+        let written = system.write_applied(name, name).await;
+        assert_eq!(written["version"], 1, "{name}");
+        assert_eq!(system.value(name).await, *name);
+    }
+    for name in ["a%0Ab", "%00", &"a".repeat(201)] {
+        let path = format!("/items/{name}");
+        let written: Answer = system.post(&path, r#"{"value": "tea"}"#).await;
+        written.problem(400, "invalid-parameter");
+        assert!(detail(&written).starts_with("item_id: must have 1 to 200"), "{written:?}");
+        system.get(&path).await.problem(404, "not-found");
+    }
+}
