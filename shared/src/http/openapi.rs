@@ -203,13 +203,11 @@ pub fn at<A: OpenApi>(
     }
 }
 
-/// Adds the pages about an API: the explorer at `/docs`, and the documents at `/openapi.json` and
-/// `/asyncapi.yaml`.
+/// Adds the pages about an API: the explorer at `/docs`, and the document at `/openapi.json`.
 pub fn pages<A>(
     routes: Routes,
     service: OpenApiService<A, ()>,
     public_url: Option<&PublicUrl>,
-    asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes
 where
     A: OpenApi + Send + Sync + 'static,
@@ -234,13 +232,13 @@ where
             response
         }))
     });
-    routes
-        .page("/docs", docs)
-        .page(
-            "/openapi.json",
-            page("application/json", move || document(&openapi)),
-        )
-        .page("/asyncapi.yaml", page("application/yaml", asyncapi))
+    let openapi = page("application/json", move || document(&openapi));
+    routes.page("/docs", docs).page("/openapi.json", openapi)
+}
+
+/// Adds the document about the events of a service, at `/asyncapi.yaml`.
+pub fn events(routes: Routes, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
+    routes.page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }
 
 fn explorer<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {

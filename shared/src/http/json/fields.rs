@@ -111,6 +111,15 @@ impl<'a> BodyFields<'a> {
         number
     }
 
+    /// Takes a field that must be `true` or `false`.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.required(name)?.get().parse().ok();
+        if value.is_none() {
+            self.invalid(name, "must be true or false");
+        }
+        value
+    }
+
     /// Takes a field that may be left out, or be `null`, which means the same. `Some(None)` stands
     /// for a field that was left out or `null`; `None` stands for an invalid one.
     pub fn optional<T>(
@@ -138,6 +147,14 @@ impl<'a> BodyFields<'a> {
             return None;
         }
         self.optional(name, take)
+    }
+
+    /// Takes a field of a merge patch if it is `null`, which removes the field. For a field that can
+    /// be removed, this goes before [`Self::patch`].
+    pub fn removed(&mut self, name: &str) -> bool {
+        let is_null = self.is_null(name);
+        self.forget_null(name);
+        is_null
     }
 
     /// Reports a field that must not be given, if it is.

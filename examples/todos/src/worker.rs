@@ -1,0 +1,268 @@
+//! Applies the messages of the topic to the database.
+//!
+//! The database decides what was applied: the position of a partition moves in the transaction that
+//! applies its messages. A consumer reads on from there, and not from the offset that Kafka has for
+//! the group. So a crash between the two commits changes nothing. Neither does a consumer that has
+//! lost its partition, or an offset that is gone. The offset in Kafka is committed last, for people
+//! and programs that watch the lag of the group.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::consumer::stream_consumer::StreamConsumer;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Message, OwnedMessage};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use shared::base::backoff::Backoff;
+use shared::base::health::Progress;
+use shared::base::shutdown::{Shutdown, sleep_unless};
+use tokio::time::{Instant, timeout, timeout_at};
+
+mod batch;
+mod group;
+
+use batch::Read;
+use group::Group;
+
+use crate::config::KafkaSettings;
+use crate::domain::{Change, Effect, Position};
+use crate::kafka::{PublishError, Publisher, TOPIC};
+use crate::store::{Applied, Step, StoreError, TodoStore};
+
+/// Applies the messages of the partitions that the group gives to this process.
+pub(crate) struct Applier {
+    store: TodoStore,
+    publisher: Publisher,
+    consumer: StreamConsumer<Group>,
+    /// How far each partition of this process was applied.
+    positions: BTreeMap<i32, Position>,
+    /// The last message of each partition that was parked. The database may fail afterwards; then
+    /// the message is not parked again.
+    parked: BTreeMap<i32, i64>,
+    /// Whether the positions have to be read from the database.
+    is_lost: bool,
+    /// Messages that were read and not applied yet, by partition.
+    messages: BTreeMap<i32, Vec<OwnedMessage>>,
+}
+
+/// Why a round failed. The messages are kept, and the next round tries again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RoundError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the broker has not taken a dead letter: {0}")]
+    Publish(#[from] PublishError),
+    #[error("the broker is not available: {0}")]
+    Broker(#[from] KafkaError),
+}
+
+/// Most messages that are read before they are applied.
+const MAX_BATCH: usize = 100;
+/// Longest wait for the first message of a batch.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Longest wait for more messages. They are in memory already, or have not been read yet.
+const MORE_WAIT: Duration = Duration::from_millis(1);
+/// Wait after a round that failed.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    max: Duration::from_secs(2),
+};
+
+impl Applier {
+    /// An applier in the consumer group. It reads no message before [`Self::run`].
+    pub(crate) fn new(settings: &KafkaSettings, store: TodoStore) -> anyhow::Result<Self> {
+        Ok(Self {
+            store,
+            publisher: Publisher::new(settings)?,
+            consumer: group::consumer(settings)?,
+            positions: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            is_lost: false,
+            messages: BTreeMap::new(),
+        })
+    }
+
+    /// Applies messages until the process stops. A failure ends nothing: the same messages are
+    /// tried again, so none is skipped.
+    pub(crate) async fn run(mut self, progress: Progress, stop: Shutdown) {
+        let (mut failures, mut last) = (0, String::new());
+        while !stop.is_cancelled() {
+            match self.round(&stop).await {
+                Ok(()) => {
+                    progress.mark();
+                    (failures, last) = (0, String::new());
+                }
+                Err(error) => {
+                    progress.failed(&error);
+                    let reason = error.to_string();
+                    if reason != last {
+                        tracing::warn!(reason, "no message is applied; trying again");
+                    }
+                    last = reason;
+                    failures += 1;
+                    sleep_unless(&stop, BACKOFF.wait(failures)).await;
+                }
+            }
+        }
+        // Leaving the group takes a moment, in which the thread must not stand still.
+        let left = tokio::task::spawn_blocking(move || drop(self));
+        // If the task panicked, the group finds out by itself that this member is gone.
+        let _ = left.await;
+    }
+
+    async fn round(&mut self, stop: &Shutdown) -> Result<(), RoundError> {
+        if self.is_lost {
+            self.find_positions().await?;
+        }
+        if self.messages.is_empty() {
+            self.read(stop).await?;
+        }
+        while let Some((partition, messages)) = self.messages.pop_first() {
+            match self.settle(partition, &messages).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.is_lost = true;
+                    self.messages.clear();
+                }
+                Err(error) => {
+                    self.messages.insert(partition, messages);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the positions of the partitions that the group gave to this process, and goes there.
+    async fn find_positions(&mut self) -> Result<(), RoundError> {
+        self.messages.clear();
+        self.parked.clear();
+        let partitions = self.consumer.context().partitions();
+        let (mut positions, mut list) = (BTreeMap::new(), TopicPartitionList::new());
+        for partition in partitions {
+            let position = self.store.position(partition).await?;
+            let start = position.start().map_or(Offset::Beginning, Offset::Offset);
+            list.add_partition_offset(TOPIC, partition, start)?;
+            positions.insert(partition, position);
+        }
+        // Partitions that were taken away were given up when the group said so.
+        if !positions.is_empty() {
+            self.consumer.assign(&list)?;
+        }
+        tracing::info!(partitions = ?positions.keys(), "the group has divided the partitions");
+        self.positions = positions;
+        self.is_lost = false;
+        Ok(())
+    }
+
+    /// Reads the messages that are there. Reads none if the partitions have changed.
+    async fn read(&mut self, stop: &Shutdown) -> Result<(), RoundError> {
+        let first = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = self.consumer.context().changed() => {
+                self.is_lost = true;
+                return Ok(());
+            }
+            first = timeout(FIRST_WAIT, self.consumer.recv()) => first,
+        };
+        let Ok(first) = first else { return Ok(()) };
+        let mut messages = vec![first?.detach()];
+        let deadline = Instant::now() + MORE_WAIT;
+        while messages.len() < MAX_BATCH
+            && let Ok(more) = timeout_at(deadline, self.consumer.recv()).await
+        {
+            // An error comes again in the next round.
+            let Ok(more) = more else { break };
+            messages.push(more.detach());
+        }
+        for message in messages {
+            let of_partition = self.messages.entry(message.partition()).or_default();
+            of_partition.push(message);
+        }
+        Ok(())
+    }
+
+    /// Parks and applies the messages of one partition, then commits. `false` if the position of
+    /// the partition has to be found anew.
+    async fn settle(
+        &mut self,
+        partition: i32,
+        messages: &[OwnedMessage],
+    ) -> Result<bool, RoundError> {
+        let Some(from) = self.positions.get(&partition) else {
+            // The group has taken the partition away.
+            return Ok(true);
+        };
+        let read = batch::read(from, messages);
+        let (to, changes) = match &read {
+            Read::Nothing => return Ok(true),
+            Read::OtherLog => (&Position::default(), Vec::new()),
+            Read::Messages {
+                to, dead, changes, ..
+            } => {
+                // First, because nothing would name a dead letter once the position has moved. A
+                // crash in between leaves a second dead letter with the same offset.
+                for (message, poison) in dead {
+                    let (offset, parked) = (message.offset(), self.parked.get(&partition));
+                    if parked.is_none_or(|&parked| parked < offset) {
+                        self.publisher.park(message, poison).await?;
+                        tracing::warn!(partition, offset, %poison, "a message was parked");
+                        self.parked.insert(partition, offset);
+                    }
+                }
+                (to, changes.iter().collect())
+            }
+        };
+        let step = Step {
+            partition,
+            from,
+            to,
+        };
+        let Applied::Done(effects) = self.store.apply(step, &changes).await? else {
+            tracing::warn!(
+                partition,
+                "the position was moved by another consumer, or restored"
+            );
+            return Ok(false);
+        };
+        log(&changes, &effects);
+        if matches!(read, Read::OtherLog) {
+            tracing::warn!(
+                partition,
+                "the topic was made anew: reading it from its beginning"
+            );
+            return Ok(false);
+        }
+        self.commit(partition, to.next_offset);
+        let to = to.clone();
+        self.positions.insert(partition, to);
+        Ok(!matches!(read, Read::Messages { is_cut: true, .. }))
+    }
+
+    /// Tells Kafka how far the group is. Nothing depends on it, so a failure is only logged.
+    fn commit(&self, partition: i32, next_offset: i64) {
+        let mut list = TopicPartitionList::new();
+        let committed = list
+            .add_partition_offset(TOPIC, partition, Offset::Offset(next_offset))
+            .and_then(|()| self.consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = committed {
+            tracing::debug!(partition, next_offset, %error, "the offset was not committed");
+        }
+    }
+}
+
+fn log(changes: &[&Change], effects: &[Effect]) {
+    for (Change { id, change_id, .. }, effect) in changes.iter().zip(effects) {
+        match effect {
+            Effect::Created => tracing::info!(%id, %change_id, "todo created"),
+            Effect::Updated => tracing::info!(%id, %change_id, "todo changed"),
+            Effect::Deleted => tracing::info!(%id, %change_id, "todo deleted"),
+            Effect::IdTaken => tracing::info!(%id, %change_id, "not created: the id is taken"),
+            Effect::Missing => {
+                tracing::info!(%id, %change_id, "nothing changed: there is no such todo")
+            }
+        }
+    }
+}
