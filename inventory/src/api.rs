@@ -58,12 +58,9 @@ pub fn routes(
 ) -> Routes {
     // A cache may keep a product, but has to ask before each use: stock changes at any time.
     let caching = HeaderValue::from_static("no-cache");
-    openapi::pages(
-        Routes::default().api(apis(api.clone()), &caching),
-        service(api, public_url),
-        public_url,
-        asyncapi,
-    )
+    let routes = Routes::default().api(apis(api.clone()), &caching);
+    let routes = openapi::pages(routes, service(api, public_url), public_url);
+    openapi::events(routes, asyncapi)
 }
 
 /// The OpenAPI document.

@@ -26,9 +26,8 @@ use crate::api::problems::{
 pub use crate::api::stream::ShowOrder;
 use crate::api::stream::StreamApi;
 use crate::api::timeline::TimelineApi;
-use crate::breaker::OPEN_FOR;
 use crate::finality::FinalityWait;
-use crate::inventory_client::{InventoryClient, InventoryError};
+use crate::inventory_client::{InventoryClient, InventoryError, OPEN_FOR};
 use crate::store::OrderStore;
 
 /// What the operations need.
@@ -91,15 +90,12 @@ pub fn routes(
     public_url: Option<&PublicUrl>,
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
-    openapi::pages(
-        Routes::default()
-            .api(apis(api.clone()), &NO_STORE)
-            .problems(problems::KINDS)
-            .expose("Order-Final"),
-        service(api, public_url),
-        public_url,
-        asyncapi,
-    )
+    let routes = Routes::default()
+        .api(apis(api.clone()), &NO_STORE)
+        .problems(problems::KINDS)
+        .expose("Order-Final");
+    let routes = openapi::pages(routes, service(api, public_url), public_url);
+    openapi::events(routes, asyncapi)
 }
 
 /// The OpenAPI document.

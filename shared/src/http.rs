@@ -24,4 +24,5 @@ pub mod routes;
 pub mod scope;
 pub mod server;
 pub mod settings;
+pub mod slashed;
 pub mod sse;

@@ -163,7 +163,7 @@ impl ToHeader for OrderId {
 pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. The \
     service answers 400 to a change with a condition that it cannot check: `If-Match`, \
     `If-None-Match` or `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every \
-    answer, and travel with an order. A request id has 1 to 128 visible ASCII characters, without \
+    answer, and travel with the work that a request starts. A request id has 1 to 128 visible ASCII characters, without \
     quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
 
 /// Beginning and end of the elements by which the explorer's page loads fonts from another host.
@@ -186,13 +186,11 @@ pub fn at<A: OpenApi>(
     }
 }
 
-/// Adds the pages about an API: the explorer at `/docs`, and the documents at `/openapi.json` and
-/// `/asyncapi.yaml`.
+/// Adds the pages about an API: the explorer at `/docs`, and the document at `/openapi.json`.
 pub fn pages<A>(
     routes: Routes,
     service: OpenApiService<A, ()>,
     public_url: Option<&PublicUrl>,
-    asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes
 where
     A: OpenApi + Send + Sync + 'static,
@@ -217,13 +215,13 @@ where
             response
         }))
     });
-    routes
-        .page("/docs", docs)
-        .page(
-            "/openapi.json",
-            page("application/json", move || document(&openapi)),
-        )
-        .page("/asyncapi.yaml", page("application/yaml", asyncapi))
+    let openapi = page("application/json", move || document(&openapi));
+    routes.page("/docs", docs).page("/openapi.json", openapi)
+}
+
+/// Adds the document about the events of a service, at `/asyncapi.yaml`.
+pub fn events(routes: Routes, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
+    routes.page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }
 
 fn explorer<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {

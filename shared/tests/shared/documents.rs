@@ -46,9 +46,8 @@ impl Answer {
 
 fn start() -> Server {
     let service = OpenApiService::new(Counter(Arc::default()), "Counter", "1");
-    let routes = openapi::pages(Routes::default(), service, None, || {
-        "asyncapi: 3.0.0\n".to_owned()
-    });
+    let routes = openapi::pages(Routes::default(), service, None);
+    let routes = openapi::events(routes, || "asyncapi: 3.0.0\n".to_owned());
     Server::serve(routes, &[])
 }
 
