@@ -26,9 +26,8 @@ use crate::api::problems::{
 pub use crate::api::stream::ShowOrder;
 use crate::api::stream::StreamApi;
 use crate::api::timeline::TimelineApi;
-use crate::breaker::OPEN_FOR;
 use crate::finality::FinalityWait;
-use crate::inventory_client::{InventoryClient, InventoryError};
+use crate::inventory_client::{InventoryClient, InventoryError, OPEN_FOR};
 use crate::store::OrderStore;
 
 /// What the operations need.

@@ -12,6 +12,7 @@ use moka::future::Cache;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use shared::base::breaker::Breaker;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::Money;
 use shared::contract::time::Timestamp;
@@ -23,7 +24,6 @@ use tokio::sync::Semaphore;
 mod answer;
 mod records;
 
-use crate::breaker::Breaker;
 use crate::inventory_client::answer::{Answered, no_answer, parse_movement, parse_offer, read};
 pub use crate::inventory_client::records::{Cause, LedgerEntry, Page, Stock};
 
@@ -100,6 +100,8 @@ const MAX_MOVEMENTS: usize = 16;
 const POOL_IDLE: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes: more than a page of products with the longest names.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// Time between two calls while inventory fails.
+pub(crate) const OPEN_FOR: Duration = Duration::from_secs(5);
 /// Products whose price is remembered.
 const MAX_CACHED: u64 = 10_000;
 
@@ -123,7 +125,7 @@ impl InventoryClient {
         };
         let cache = (!cache_ttl.is_zero()).then(remember);
         let (offers, movements) = (Semaphore::new(MAX_OFFERS), Semaphore::new(MAX_MOVEMENTS));
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(OPEN_FOR);
         Ok(Self(Arc::new(Inner {
             http,
             base,
@@ -236,7 +238,7 @@ impl Inner {
                     _ => self.breaker.failed(Instant::now()),
                 }
             }
-        }
+        };
         answer
     }
 

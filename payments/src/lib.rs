@@ -14,7 +14,6 @@ pub mod domain;
 pub mod audit;
 
 pub mod api;
-mod breaker;
 pub mod finality;
 pub mod inventory_client;
 pub mod stock_acks;

@@ -23,10 +23,10 @@
 //!   (`report`).
 
 mod command;
+mod confirm_key;
 mod connection;
 mod entry;
 mod error;
-mod gate;
 mod probe;
 mod replica_gate;
 mod reply;
@@ -41,8 +41,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::redis::confirm_key::ConfirmKey;
 use crate::redis::connection::Connection;
-use crate::redis::gate::ConfirmKey;
 use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
@@ -93,6 +93,11 @@ impl Redis {
         Self::connect(url, block + READ_MARGIN)
     }
 
+    /// A client for commands that are of no use after `limit`, such as reads of a cache.
+    pub fn within(url: &RedisUrl, limit: Duration) -> Self {
+        Self::connect(url, limit)
+    }
+
     /// Makes [`Redis::run_confirmed`] wait for these replicas.
     #[must_use]
     pub fn with_acks(self, acks: ReplicaAcks) -> Self {
@@ -121,8 +126,8 @@ impl Redis {
         self.inner.url.is_cluster()
     }
 
-    /// Sends a command and waits for its reply: up to [`COMMAND_TIMEOUT`], or for a
-    /// [`reader`](Redis::reader) up to its `BLOCK` and 1 s.
+    /// Sends a command and waits for its reply: up to [`COMMAND_TIMEOUT`], up to the limit of
+    /// [`within`](Redis::within), or for a [`reader`](Redis::reader) up to its `BLOCK` and 1 s.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
             return slots::run_until_slot_rests(|| self.run_once(command.clone())).await;

@@ -18,9 +18,8 @@ use shared::store::partition::Partition;
 
 use super::{Api, Tag};
 use crate::audit::{self, Difference, Kind, Totals};
-use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
-use crate::inventory_client::InventoryError;
+use crate::inventory_client::{InventoryError, OPEN_FOR};
 
 /// The operation for operators of the system.
 pub(super) struct AdminApi(pub(super) Api);

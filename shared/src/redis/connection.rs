@@ -14,9 +14,10 @@ use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
+use crate::base::gate::Gates;
 use crate::redis::command::{Arg, Command};
+use crate::redis::confirm_key::ConfirmKey;
 use crate::redis::error::{RedisError, reason};
-use crate::redis::gate::Gates;
 use crate::redis::reply::Reply;
 use crate::redis::url::RedisUrl;
 
@@ -44,7 +45,8 @@ pub(super) struct Connection {
     attempts: Mutex<Attempts>,
     /// The client is looking for another primary.
     is_leaving: Arc<AtomicBool>,
-    pub(super) gates: Gates,
+    /// Joins the commands that wait for replicas: one gate, or in a cluster one for each partition.
+    pub(super) gates: Gates<Option<ConfirmKey>, Result<usize, RedisError>>,
 }
 
 struct Attempts {

@@ -1,6 +1,6 @@
 //! Finds out whether a store accepts changes, by making one.
 
-use super::gate::MARK;
+use super::confirm_key::MARK;
 use super::{Code, Command, Redis, RedisError};
 
 impl Redis {

@@ -19,9 +19,9 @@
 use std::time::Duration;
 
 use crate::redis::command::Command;
+use crate::redis::confirm_key::{ConfirmKey, MARK};
 use crate::redis::connection::Connection;
 use crate::redis::error::RedisError;
-use crate::redis::gate::{ConfirmKey, MARK};
 
 /// How many replicas must have a change before a client gets its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl ReplicaAcks {
         connections: usize,
         key: Option<ConfirmKey>,
     ) -> Result<(), RedisError> {
-        let gate = connection.gates.of(key.as_ref());
-        let confirmed = gate.pass(|| self.wait(connection, key)).await?;
+        let wait = || self.wait(connection, key.clone());
+        let confirmed = connection.gates.pass(key.clone(), wait).await?;
         // A command that was sent before there was a connection went over the first one.
         if confirmed == connections.max(1) {
             return Ok(());

@@ -26,13 +26,12 @@ const BELOW_HTTP: &[&str] = &["base", "contract", "redis", "store", "stream", "l
 
 /// `main -> app -> {api, worker, reconcile, pages} -> {store, inventory_client, finality, stock_acks}
 /// -> domain -> shared::contract`.
-const MODULE_RULES: [ModuleRule; 15] = [
+const MODULE_RULES: [ModuleRule; 14] = [
     ModuleRule {
         name: "api",
         knows: &[
             "store",
             "inventory_client",
-            "breaker",
             "finality",
             "stock_acks",
             "audit",
@@ -67,7 +66,7 @@ const MODULE_RULES: [ModuleRule; 15] = [
     },
     ModuleRule {
         name: "inventory_client",
-        knows: &["breaker", "domain"],
+        knows: &["domain"],
         layers: &["base", "contract", "http"],
     },
     ModuleRule {
@@ -79,11 +78,6 @@ const MODULE_RULES: [ModuleRule; 15] = [
         name: "config",
         knows: &["domain"],
         layers: &["base", "contract", "redis", "http", "service"],
-    },
-    ModuleRule {
-        name: "breaker",
-        knows: &[],
-        layers: &[],
     },
     ModuleRule {
         name: "keys",

@@ -4,9 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The state of one circuit.
+/// A circuit to one dependency.
 #[derive(Debug)]
-pub(crate) struct Breaker(Mutex<State>);
+pub struct Breaker {
+    state: Mutex<State>,
+    open_for: Duration,
+}
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -16,22 +19,24 @@ enum State {
 
 /// Failures in a row that open the circuit.
 const MAX_FAILURES: u32 = 5;
-/// Time between two attempts while the circuit is open.
-pub(crate) const OPEN_FOR: Duration = Duration::from_secs(5);
 
 impl Breaker {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(State::Closed { failures: 0 }))
+    /// A closed circuit. While it is open, one attempt is made each `open_for`.
+    pub fn new(open_for: Duration) -> Self {
+        Self {
+            state: Mutex::new(State::Closed { failures: 0 }),
+            open_for,
+        }
     }
 
-    /// Whether an attempt may be made. While the circuit is open, one attempt is admitted each
-    /// [`OPEN_FOR`]. An attempt that never reports back costs only the wait for the next attempt.
-    pub(crate) fn admits(&self, now: Instant) -> bool {
+    /// Whether an attempt may be made. While the circuit is open, one attempt is admitted from time
+    /// to time. An attempt that never reports back costs only the wait for the next attempt.
+    pub fn admits(&self, now: Instant) -> bool {
         self.update(|state| match state {
             State::Open { next_attempt } if now < next_attempt => (state, false),
             State::Open { .. } => (
                 State::Open {
-                    next_attempt: now + OPEN_FOR,
+                    next_attempt: now + self.open_for,
                 },
                 true,
             ),
@@ -39,30 +44,34 @@ impl Breaker {
         })
     }
 
-    pub(crate) fn succeeded(&self) {
-        self.update(|_| (State::Closed { failures: 0 }, ()));
+    /// An attempt succeeded: the circuit is closed. Answers whether it was open before.
+    pub fn succeeded(&self) -> bool {
+        let closed = State::Closed { failures: 0 };
+        self.update(|state| (closed, matches!(state, State::Open { .. })))
     }
 
-    pub(crate) fn failed(&self, now: Instant) {
+    /// An attempt failed. After several failures in a row the circuit is open. Answers whether this
+    /// failure opened it.
+    pub fn failed(&self, now: Instant) -> bool {
         self.update(|state| match state {
             State::Closed { failures } if failures + 1 < MAX_FAILURES => (
                 State::Closed {
                     failures: failures + 1,
                 },
-                (),
+                false,
             ),
-            _ => (
+            state => (
                 State::Open {
-                    next_attempt: now + OPEN_FOR,
+                    next_attempt: now + self.open_for,
                 },
-                (),
+                matches!(state, State::Closed { .. }),
             ),
-        });
+        })
     }
 
     fn update<T>(&self, change: impl FnOnce(State) -> (State, T)) -> T {
         // The state is one plain value: a panic elsewhere cannot have left it half-written.
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (next, answer) = change(*state);
         *state = next;
         answer
@@ -73,24 +82,27 @@ impl Breaker {
 mod tests {
     use super::*;
 
+    const OPEN_FOR: Duration = Duration::from_secs(5);
+
     #[test]
     fn a_row_of_failures_opens_the_circuit_and_one_success_closes_it() {
-        let (breaker, now) = (Breaker::new(), Instant::now());
-        for _ in 0..MAX_FAILURES {
+        let (breaker, now) = (Breaker::new(OPEN_FOR), Instant::now());
+        for failure in 1..=MAX_FAILURES {
             assert!(breaker.admits(now));
-            breaker.failed(now);
+            assert_eq!(breaker.failed(now), failure == MAX_FAILURES);
         }
         assert!(!breaker.admits(now));
         let later = now + OPEN_FOR;
         assert!(breaker.admits(later));
         assert!(!breaker.admits(later), "one attempt at a time");
-        breaker.succeeded();
-        assert!(breaker.admits(later));
+        assert!(!breaker.failed(later), "it was open before");
+        assert!(breaker.succeeded());
+        assert!(breaker.admits(later) && !breaker.succeeded());
     }
 
     #[test]
     fn a_success_in_between_starts_the_count_anew() {
-        let (breaker, now) = (Breaker::new(), Instant::now());
+        let (breaker, now) = (Breaker::new(OPEN_FOR), Instant::now());
         for _ in 0..10 {
             for _ in 1..MAX_FAILURES {
                 breaker.failed(now);
