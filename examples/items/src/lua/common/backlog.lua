@@ -1,6 +1,6 @@
---[[ The backlog: the writes that wait for a worker. The hash `backlog` has their number in `writes`,
-  and the bytes of their values in `bytes`. The function that queues or ends a write also changes
-  the backlog, so both sums are exact. ]]
+--[[ The backlog: the writes that wait for a worker. The hash `backlog` has their number in
+  `writes`, and the bytes of their values in `bytes`. The function that queues or ends a write also
+  changes the backlog, so both sums are exact. ]]
 
 -- Both sums. An error of a wrong type or a wrong number ends the function before it writes.
 local function read_backlog(key)

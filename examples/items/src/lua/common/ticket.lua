@@ -9,8 +9,8 @@
     superseded   `1` when a later write of the item was applied before
     reason       why the write failed
 
-  A queued ticket has no TTL: it has the only copy of its value. A ticket gets its TTL when its write
-  ends. So a ticket that is missing belongs to a write that has ended. ]]
+  A queued ticket has no TTL: it has the only copy of its value. A ticket gets its TTL when its
+  write ends. So a ticket that is missing belongs to a write that has ended. ]]
 
 -- A ticket that waits, and its status. Answers nil for a missing ticket, and `false` for a key of
 -- another type.
