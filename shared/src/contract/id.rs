@@ -1,6 +1,6 @@
 //! Ids: of orders, of products, and of the things of other services ([`id!`](crate::id)).
 
-use uuid::Uuid;
+pub use uuid::{Uuid, uuid};
 
 use crate::contract::time::Timestamp;
 
@@ -33,15 +33,15 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident $example:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize)]
-        pub struct $name(::uuid::Uuid);
+        pub struct $name($crate::contract::id::Uuid);
 
         impl $name {
             /// An example for the documents.
-            pub const EXAMPLE: Self = Self(::uuid::uuid!($example));
+            pub const EXAMPLE: Self = Self($crate::contract::id::uuid!($example));
 
             /// A new UUIDv7. Ids sort by the time of their minting.
             pub fn mint() -> Self {
-                Self(::uuid::Uuid::now_v7())
+                Self($crate::contract::id::Uuid::now_v7())
             }
 
             /// The time inside the id, if it is a UUIDv7.
@@ -63,7 +63,7 @@ macro_rules! id {
             fn with_tail(self, tail: u32) -> Self {
                 let mut bytes = *self.0.as_bytes();
                 bytes[12..].copy_from_slice(&tail.to_be_bytes());
-                Self(::uuid::Uuid::from_bytes(bytes))
+                Self($crate::contract::id::Uuid::from_bytes(bytes))
             }
         }
 
