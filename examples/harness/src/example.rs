@@ -84,8 +84,8 @@ pub static EXAMPLES: [Example; 3] = [
                 port: 8004,
             },
             Role {
-                name: "items work",
-                verb: "work",
+                name: "items consume",
+                verb: "consume",
                 address: "CONSUMER_HTTP_ADDR",
                 port: 8005,
             },

@@ -47,7 +47,7 @@ pub struct Up {
 const COLORS: Colors = &[
     ("records serve", "36"),
     ("items serve", "36"),
-    ("items work", "35"),
+    ("items consume", "35"),
     ("todos serve", "36"),
     ("todos consume", "35"),
     ("postgres", "90"),

@@ -45,14 +45,11 @@ pub fn routes(
     public_url: Option<&PublicUrl>,
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
-    openapi::pages(
-        Routes::default()
-            .api(apis(api.clone()), &NO_STORE)
-            .problems(problems::KINDS),
-        service(api, public_url),
-        public_url,
-        asyncapi,
-    )
+    let routes = Routes::default()
+        .api(apis(api.clone()), &NO_STORE)
+        .problems(problems::KINDS);
+    let routes = openapi::pages(routes, service(api, public_url), public_url);
+    openapi::events(routes, asyncapi)
 }
 
 /// The OpenAPI document.

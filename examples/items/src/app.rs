@@ -36,7 +36,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         store: store.clone(),
     };
     process.consume(&handler, &store.own, &config.stores.consumer());
-    process.trim::<WriteQueued>(store.own.clone(), config.stores.stream_retention);
+    process.trim::<WriteQueued>(store.own.clone(), config.stores.stream_limits);
     process.sweep_claims(store.own.clone());
     let address = &config.stores.consumer_http_addr;
     process.serve_probes(&config.common, address).await

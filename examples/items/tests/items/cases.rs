@@ -7,10 +7,19 @@ use crate::harness::System;
 #[tokio::test]
 async fn post_an_item_and_get_it() {
     let system = System::start(1).await;
-    let answer = system.post("/items/1", r#"{"value": "tea"}"#).await.expect(202);
+    let answer = system
+        .post("/items/1", r#"{"value": "tea"}"#)
+        .await
+        .expect(202);
     let ticket = answer.json();
-    assert_eq!(answer.header("location"), format!("/tickets/{}", ticket["id"].as_str().unwrap()));
-    assert_eq!((&ticket["item_id"], &ticket["version"]), (&"1".into(), &1.into()));
+    assert_eq!(
+        answer.header("location"),
+        format!("/tickets/{}", ticket["id"].as_str().unwrap())
+    );
+    assert_eq!(
+        (&ticket["item_id"], &ticket["version"]),
+        (&"1".into(), &1.into())
+    );
     system.ended(&ticket).await;
     let item = system.get("/items/1").await.expect(200);
     assert_eq!(item.text("value"), "tea");
@@ -56,6 +65,11 @@ async fn overwrite_an_item() {
 }
 
 async fn assert_nothing_written(system: &System) {
-    assert_eq!(system.ask::<u64>(&["EXISTS", "writes", "item:1", "backlog"]).await, 0);
+    assert_eq!(
+        system
+            .operate::<u64>(&["EXISTS", "writes", "item:1", "backlog"])
+            .await,
+        0
+    );
     system.get("/items/1").await.problem(404, "not-found");
 }

@@ -7,7 +7,7 @@ use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 use shared::stream::delivery::Delivered;
 
-use crate::harness::{LIMITS, ask, lone_store};
+use crate::harness::{LIMITS, lone_store, operate};
 use items::domain::WriteQueued;
 
 #[tokio::test]
@@ -16,12 +16,21 @@ async fn items_are_spread_over_partitions_and_found_again() {
     let (redis, store) = lone_store(partitions, LIMITS).await;
     let context = RequestContext::mint();
     for number in 0..40 {
-        let (id, value) = (format!("item {number}").parse().unwrap(), "tea".parse().unwrap());
-        let queued = store.enqueue_write(&id, &value, &context, None).await.unwrap();
+        let (id, value) = (
+            format!("item {number}").parse().unwrap(),
+            "tea".parse().unwrap(),
+        );
+        let queued = store
+            .enqueue_write(&id, &value, &context, None)
+            .await
+            .unwrap();
         let Once::Now(Enqueued::Queued(ticket)) = queued else {
             panic!("{queued:?}");
         };
-        assert_eq!(store.find_ticket(ticket.id).await.unwrap(), Some(ticket.clone()));
+        assert_eq!(
+            store.find_ticket(ticket.id).await.unwrap(),
+            Some(ticket.clone())
+        );
         assert_eq!(store.find_item(&id).await.unwrap(), None);
         let applied = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
         assert_eq!(applied, [Applied::Now]);
@@ -30,7 +39,7 @@ async fn items_are_spread_over_partitions_and_found_again() {
     let mut entries = Vec::new();
     for partition in partitions.all() {
         let stream = partition.key(WriteQueued::STREAM);
-        entries.push(ask::<u64>(&redis, &["XLEN", &stream]).await);
+        entries.push(operate::<u64>(&redis, &["XLEN", &stream]).await);
     }
     assert_eq!(entries.iter().sum::<u64>(), 40);
     assert!(entries.iter().all(|&count| count > 0), "{entries:?}");

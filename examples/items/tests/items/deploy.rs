@@ -30,16 +30,28 @@ impl Cluster {
         let program = folder.path().join("kubectl");
         fs::write(&program, KUBECTL).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
-        let found = if has_secret { "secret/items-redis\n" } else { "" };
+        let found = if has_secret {
+            "secret/items-redis\n"
+        } else {
+            ""
+        };
         fs::write(folder.path().join("found"), found).unwrap();
         Self(folder)
     }
 
     /// Runs a script of the folder `deploy`. Calls of `kubectl` that contain `fail` fail.
     fn run(&self, script: &str, args: &[&str], fail: Option<&str>) -> Output {
-        let path = format!("{}:{}", self.0.path().display(), "/usr/local/bin:/usr/bin:/bin");
+        let path = format!(
+            "{}:{}",
+            self.0.path().display(),
+            "/usr/local/bin:/usr/bin:/bin"
+        );
         let mut command = Command::new(deploy().join(script));
-        command.args(args).env_clear().env("PATH", path).env("RECORD", self.0.path());
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", path)
+            .env("RECORD", self.0.path());
         if let Some(fail) = fail {
             command.env("FAIL", fail);
         }
@@ -50,7 +62,10 @@ impl Cluster {
         let calls = fs::read_to_string(self.0.path().join("calls")).unwrap_or_default();
         let folder = deploy().canonicalize().unwrap();
         let folder = folder.to_str().unwrap();
-        calls.lines().map(|call| call.replace(folder, "DEPLOY")).collect()
+        calls
+            .lines()
+            .map(|call| call.replace(folder, "DEPLOY"))
+            .collect()
     }
 
     fn input(&self) -> String {
@@ -91,7 +106,9 @@ fn the_secret_has_new_passwords_and_the_deployed_users() {
         assert!(cluster.run("deploy.sh", &[], None).status.success());
         assert!(!cluster.calls().iter().any(|call| call.contains("redis://")));
         let input = cluster.input();
-        let encoded = input.lines().find_map(|line| line.strip_prefix(&format!("  {field}: ")));
+        let encoded = input
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("  {field}: ")));
         let encoded = encoded.unwrap_or_else(|| panic!("{input}")).to_owned();
         let output = Command::new("sh")
             .args(["-c", "printf %s \"$0\" | base64 -d", &encoded])
@@ -100,8 +117,18 @@ fn the_secret_has_new_passwords_and_the_deployed_users() {
         String::from_utf8(output.stdout).unwrap()
     };
     let (users, url) = (decoded("users.acl"), decoded("url"));
-    assert_eq!(users.lines().filter(|line| line.starts_with("user ")).count(), 3);
-    assert_eq!(users.lines().count(), 3, "a server refuses comments: {users}");
+    assert_eq!(
+        users
+            .lines()
+            .filter(|line| line.starts_with("user "))
+            .count(),
+        3
+    );
+    assert_eq!(
+        users.lines().count(),
+        3,
+        "a server refuses comments: {users}"
+    );
     assert!(!users.contains("_PASSWORD@"), "{users}");
     let password = url.strip_prefix("redis://items:").unwrap();
     let password = password.strip_suffix("@items-redis:6379").unwrap();
@@ -124,7 +151,12 @@ fn a_part_that_is_not_ready_in_time_fails_the_deployment() {
     let cluster = Cluster::new(true);
     let output = cluster.run("deploy.sh", &[], Some("deployment/items-api"));
     assert!(!output.status.success());
-    assert!(!cluster.calls().iter().any(|call| call.contains("port-forward")));
+    assert!(
+        !cluster
+            .calls()
+            .iter()
+            .any(|call| call.contains("port-forward"))
+    );
 }
 
 #[test]
@@ -144,7 +176,12 @@ fn undeploying_removes_everything_that_the_manifests_have() {
 fn scaling_changes_the_named_part_and_waits_for_it() {
     let cluster = Cluster::new(true);
     assert!(cluster.run("scale.sh", &["3"], None).status.success());
-    assert!(cluster.run("scale.sh", &["2", "api"], None).status.success());
+    assert!(
+        cluster
+            .run("scale.sh", &["2", "api"], None)
+            .status
+            .success()
+    );
     assert_eq!(
         cluster.calls(),
         [
@@ -159,7 +196,13 @@ fn scaling_changes_the_named_part_and_waits_for_it() {
 #[test]
 fn scaling_refuses_what_is_no_number_and_a_second_store() {
     let cluster = Cluster::new(true);
-    for args in [&[][..], &["-1"], &["many"], &["2", "redis"], &["2", "nothing"]] {
+    for args in [
+        &[][..],
+        &["-1"],
+        &["many"],
+        &["2", "redis"],
+        &["2", "nothing"],
+    ] {
         let output = cluster.run("scale.sh", args, None);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stderr.starts_with(b"scale.sh: "), "{args:?}");
@@ -169,11 +212,19 @@ fn scaling_refuses_what_is_no_number_and_a_second_store() {
 
 #[test]
 fn the_scripts_ship_no_password() {
-    for name in ["deploy.sh", "secrets.sh", "users.acl", "kubernetes/redis.yaml"] {
+    for name in [
+        "deploy.sh",
+        "secrets.sh",
+        "users.acl",
+        "kubernetes/redis.yaml",
+    ] {
         let text = fs::read_to_string(deploy().join(name)).unwrap();
         let stated = text.split_whitespace().filter(|word| word.starts_with('>'));
         for word in stated.filter(|word| word.len() > 2 && name == "users.acl") {
-            assert!(word.starts_with(">@") && word.ends_with("_PASSWORD@"), "{name}: {word}");
+            assert!(
+                word.starts_with(">@") && word.ends_with("_PASSWORD@"),
+                "{name}: {word}"
+            );
         }
         assert!(!text.contains("nopass"), "{name}");
     }

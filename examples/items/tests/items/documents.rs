@@ -7,8 +7,10 @@ use serde_json::Value;
 use crate::harness::{System, program};
 
 /// The operations of the service, and no others.
-const OPERATIONS: [(&str, &[&str]); 2] =
-    [("/items/{item_id}", &["get", "post"]), ("/tickets/{id}", &["get"])];
+const OPERATIONS: [(&str, &[&str]); 2] = [
+    ("/items/{item_id}", &["get", "post"]),
+    ("/tickets/{id}", &["get"]),
+];
 /// The settings of the service itself, beside those of every service.
 const SETTINGS: [&str; 6] = [
     "ITEMS_REDIS_URL",
@@ -56,7 +58,10 @@ async fn the_event_is_in_the_asyncapi_document() {
 
 #[tokio::test]
 async fn help_lists_the_settings() {
-    let output = Command::new(program().await).arg("--help").output().unwrap();
+    let output = Command::new(program().await)
+        .arg("--help")
+        .output()
+        .unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     for name in SETTINGS {
         assert!(help.contains(name), "{name}: {help}");
@@ -73,14 +78,24 @@ async fn each_process_has_its_pages() {
     assert_eq!(served, printed);
     system.get("/asyncapi.yaml").await.expect(200);
     let page = system.get("/problems/queue-full").await.expect(200);
-    assert!(page.body.contains("Too many writes wait already"), "{page:?}");
+    assert!(
+        page.body.contains("Too many writes wait already"),
+        "{page:?}"
+    );
     for site in [system.api.site(), system.workers[0].site()] {
         site.get("/livez").await.expect(200);
         site.get("/readyz").await.expect(200);
-        assert_eq!(site.get("/version").await.expect(200).text("service"), "items");
+        assert_eq!(
+            site.get("/version").await.expect(200).text("service"),
+            "items"
+        );
         site.get("/nothing").await.problem(404, "not-found");
     }
-    let note = system.workers[0].site().get("/readyz?verbose").await.expect(200);
+    let note = system.workers[0]
+        .site()
+        .get("/readyz?verbose")
+        .await
+        .expect(200);
     assert!(note.body.contains("pending: 0"), "{note:?}");
     assert!(note.body.contains("dead_letters: 0"), "{note:?}");
 }

@@ -56,8 +56,14 @@ impl System {
         let redis = Redis::with_acl(USERS).await.unwrap();
         let program = program().await;
         let url = redis.url_of("items");
-        let env: Vec<_> = env.iter().copied().chain([("ITEMS_REDIS_URL", &*url)]).collect();
-        let api = Member::start("items serve", &program, &["serve"], &env).await.unwrap();
+        let env: Vec<_> = env
+            .iter()
+            .copied()
+            .chain([("ITEMS_REDIS_URL", &*url)])
+            .collect();
+        let api = Member::start("items serve", &program, &["serve"], &env)
+            .await
+            .unwrap();
         let site = api.site();
         let mut system = Self {
             redis,
@@ -86,7 +92,10 @@ impl System {
     /// Queues a write, and answers its ticket.
     pub(crate) async fn write(&self, item: &str, value: &str) -> Value {
         let body = json!({ "value": value }).to_string();
-        self.post(&format!("/items/{item}"), body).await.expect(202).json()
+        self.post(&format!("/items/{item}"), body)
+            .await
+            .expect(202)
+            .json()
     }
 
     /// Writes a value and waits until it is applied.
@@ -108,30 +117,33 @@ impl System {
 
     /// The value of an item that exists.
     pub(crate) async fn value(&self, item: &str) -> String {
-        self.get(&format!("/items/{item}")).await.expect(200).text("value")
+        self.get(&format!("/items/{item}"))
+            .await
+            .expect(200)
+            .text("value")
     }
 
     /// Sends a command to the store as its operator.
-    pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
-        ask(&self.redis, command).await
+    pub(crate) async fn operate<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        operate(&self.redis, command).await
     }
 
     /// Waits until all writes have ended and all entries are acknowledged, and makes sure that
     /// nothing is left behind.
     pub(crate) async fn assert_drained(&self) {
         eventually("no write waits, and no entry is pending", async || {
-            let backlog: Vec<String> = self.ask(&["HMGET", "backlog", "writes", "bytes"]).await;
+            let backlog: Vec<String> = self.operate(&["HMGET", "backlog", "writes", "bytes"]).await;
             let (pending, ..): (u64, redis::Value, redis::Value, redis::Value) =
-                self.ask(&["XPENDING", "writes", "workers"]).await;
+                self.operate(&["XPENDING", "writes", "workers"]).await;
             backlog == ["0", "0"] && pending == 0
         })
         .await;
-        assert_eq!(self.ask::<u64>(&["HLEN", "attempts"]).await, 0);
+        assert_eq!(self.operate::<u64>(&["HLEN", "attempts"]).await, 0);
     }
 }
 
 /// Sends a command to a server as its operator.
-pub(crate) async fn ask<T: redis::FromRedisValue>(server: &Redis, command: &[&str]) -> T {
+pub(crate) async fn operate<T: redis::FromRedisValue>(server: &Redis, command: &[&str]) -> T {
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut asked = redis::cmd(command[0]);

@@ -34,23 +34,32 @@ async fn no_write_is_lost_or_done_twice_at_any_command_at_which_a_worker_is_kill
             };
             let trap = proxy.arm(trap);
             let ticket = system.write("1", &writes.to_string()).await;
-            trap.sprung(LIMIT).await.unwrap_or_else(|error| panic!("{point} {moment:?}: {error}"));
+            trap.sprung(LIMIT)
+                .await
+                .unwrap_or_else(|error| panic!("{point} {moment:?}: {error}"));
             system.workers[0].kill();
             system.workers[0].restart().await.unwrap();
             assert_ended_once(&system, &ticket, writes).await;
         }
     }
     system.assert_drained().await;
-    assert_eq!(system.ask::<u64>(&["EXISTS", "dead_letters"]).await, 0);
+    assert_eq!(system.operate::<u64>(&["EXISTS", "dead_letters"]).await, 0);
 }
 
 /// The write has ended, with its own version and value, and a second delivery changed nothing.
 async fn assert_ended_once(system: &System, ticket: &Value, writes: u64) {
     let ended = system.ended(ticket).await;
     assert_eq!(ended["status"], "applied", "{ended}");
-    assert_eq!((&ended["version"], &ended["superseded"]), (&writes.into(), &false.into()));
+    assert_eq!(
+        (&ended["version"], &ended["superseded"]),
+        (&writes.into(), &false.into())
+    );
     system.assert_drained().await;
-    assert_eq!(system.ended(ticket).await, ended, "a second delivery changes no ticket");
+    assert_eq!(
+        system.ended(ticket).await,
+        ended,
+        "a second delivery changes no ticket"
+    );
     assert_eq!(system.value("1").await, writes.to_string());
 }
 
@@ -71,7 +80,10 @@ async fn another_worker_takes_over_the_writes_of_a_dead_one_and_the_newest_still
     system.add_worker(&url).await;
     let new = system.ended(&new).await;
     let old = system.ended(&old).await;
-    assert_eq!((&old["status"], &new["status"]), (&"applied".into(), &"applied".into()));
+    assert_eq!(
+        (&old["status"], &new["status"]),
+        (&"applied".into(), &"applied".into())
+    );
     system.assert_drained().await;
     assert_eq!(system.value("1").await, "new");
     let is_superseded = old["ended_at"].as_str() >= new["ended_at"].as_str();
@@ -81,13 +93,23 @@ async fn another_worker_takes_over_the_writes_of_a_dead_one_and_the_newest_still
 #[tokio::test]
 async fn an_entry_that_is_no_event_becomes_a_dead_letter_and_the_writes_behind_it_flow() {
     let system = System::start(2).await;
-    let _: String = system.ask(&["XADD", "writes", "*", "what", "ever"]).await;
     let _: String = system
-        .ask(&["XADD", "writes", "*", "ce_type", "item.write_queued.v1", "ce_id", "x"])
+        .operate(&["XADD", "writes", "*", "what", "ever"])
+        .await;
+    let _: String = system
+        .operate(&[
+            "XADD",
+            "writes",
+            "*",
+            "ce_type",
+            "item.write_queued.v1",
+            "ce_id",
+            "x",
+        ])
         .await;
     system.write_applied("1", "tea").await;
     eventually("two dead letters", async || {
-        system.ask::<u64>(&["XLEN", "dead_letters"]).await == 2
+        system.operate::<u64>(&["XLEN", "dead_letters"]).await == 2
     })
     .await;
     system.assert_drained().await;
@@ -98,10 +120,20 @@ async fn a_forged_event_about_the_write_of_another_item_changes_nothing() {
     let mut system = System::start(0).await;
     let ticket = system.write("mine", "tea").await;
     let _: String = system
-        .ask(&[
-            "XADD", "writes", "*", "ce_type", "item.write_queued.v1", "ce_id",
-            ticket["id"].as_str().unwrap(), "ce_time", "2026-11-20T10:00:00.000Z", "item_id",
-            "other", "version", "1",
+        .operate(&[
+            "XADD",
+            "writes",
+            "*",
+            "ce_type",
+            "item.write_queued.v1",
+            "ce_id",
+            ticket["id"].as_str().unwrap(),
+            "ce_time",
+            "2026-11-20T10:00:00.000Z",
+            "item_id",
+            "other",
+            "version",
+            "1",
         ])
         .await;
     let url = system.redis.url_of("items");

@@ -48,7 +48,10 @@ impl Load {
         self.open.borrow_mut()[client] = Some(write.clone());
         let body = json!({ "value": write.value }).to_string();
         let path = format!("/items/{}", write.item);
-        let request = self.system.json(&path, body).header("idempotency-key", &write.key);
+        let request = self
+            .system
+            .json(&path, body)
+            .header("idempotency-key", &write.key);
         let Ok(answer) = Answer::attempt(request).await else {
             return Outcome::Unknown;
         };
@@ -80,7 +83,11 @@ impl Write {
     fn draw(random: &mut Rng) -> Self {
         let key = format!("{:032x}", random.u128(..));
         let large = random.u32(..LARGE) == 0;
-        let filler = if large { "v".repeat(LARGE_BYTES) } else { String::new() };
+        let filler = if large {
+            "v".repeat(LARGE_BYTES)
+        } else {
+            String::new()
+        };
         Self {
             item: random.usize(..ITEMS),
             value: format!("{key} {filler}"),
@@ -138,7 +145,10 @@ async fn under_load_with_kills_each_write_is_counted_once_and_the_newest_stays()
     }
     let tickets = load.tickets.take();
     eventually("all entries are settled", async || {
-        let backlog: Vec<String> = load.system.ask(&["HMGET", "backlog", "writes", "bytes"]).await;
+        let backlog: Vec<String> = load
+            .system
+            .operate(&["HMGET", "backlog", "writes", "bytes"])
+            .await;
         backlog == ["0", "0"]
     })
     .await;
@@ -150,22 +160,42 @@ async fn under_load_with_kills_each_write_is_counted_once_and_the_newest_stays()
 async fn check(system: &System, tickets: &[(Value, String)]) {
     let mut items: BTreeMap<&str, BTreeMap<u64, &str>> = BTreeMap::new();
     for (ticket, value) in tickets {
-        let (item, version) = (ticket["item_id"].as_str().unwrap(), ticket["version"].as_u64());
-        let other = items.entry(item).or_default().insert(version.unwrap(), value);
-        assert_eq!(other, None, "two writes of item {item} have version {version:?}");
+        let (item, version) = (
+            ticket["item_id"].as_str().unwrap(),
+            ticket["version"].as_u64(),
+        );
+        let other = items
+            .entry(item)
+            .or_default()
+            .insert(version.unwrap(), value);
+        assert_eq!(
+            other, None,
+            "two writes of item {item} have version {version:?}"
+        );
         let state: String = system
-            .ask(&["HGET", &format!("ticket:{}", ticket["id"].as_str().unwrap()), "status"])
+            .operate(&[
+                "HGET",
+                &format!("ticket:{}", ticket["id"].as_str().unwrap()),
+                "status",
+            ])
             .await;
         assert_eq!(state, "applied", "{ticket}");
     }
     for (item, versions) in &items {
         let counted: Vec<u64> = versions.keys().copied().collect();
-        assert_eq!(counted, (1..=versions.len() as u64).collect::<Vec<_>>(), "item {item}");
+        assert_eq!(
+            counted,
+            (1..=versions.len() as u64).collect::<Vec<_>>(),
+            "item {item}"
+        );
         let found = system.get(&format!("/items/{item}")).await.expect(200);
         assert_eq!(found.json()["version"], versions.len(), "item {item}");
-        assert!(found.text("value") == versions[&(versions.len() as u64)], "item {item}");
+        assert!(
+            found.text("value") == versions[&(versions.len() as u64)],
+            "item {item}"
+        );
     }
-    let entries: usize = system.ask(&["XLEN", "writes"]).await;
+    let entries: usize = system.operate(&["XLEN", "writes"]).await;
     assert_eq!(entries, tickets.len(), "one entry for each write");
-    assert_eq!(system.ask::<u64>(&["EXISTS", "dead_letters"]).await, 0);
+    assert_eq!(system.operate::<u64>(&["EXISTS", "dead_letters"]).await, 0);
 }

@@ -25,7 +25,11 @@ async fn the_newest_write_of_each_item_wins_although_three_workers_share_the_que
     }
     system.assert_drained().await;
     for item in 0..ITEMS {
-        let found = system.get(&format!("/items/item-{item}")).await.expect(200).json();
+        let found = system
+            .get(&format!("/items/item-{item}"))
+            .await
+            .expect(200)
+            .json();
         assert_eq!(found["version"], WRITES);
         assert_eq!(found["value"], format!("value {WRITES}"));
     }
@@ -40,8 +44,10 @@ async fn parallel_writes_of_one_item_get_different_versions_and_the_highest_stay
     }));
     let mut tickets = tickets.await;
     tickets.sort_unstable_by_key(|(ticket, _)| ticket["version"].as_u64());
-    let versions: Vec<u64> =
-        tickets.iter().filter_map(|(ticket, _)| ticket["version"].as_u64()).collect();
+    let versions: Vec<u64> = tickets
+        .iter()
+        .filter_map(|(ticket, _)| ticket["version"].as_u64())
+        .collect();
     assert_eq!(versions, (1..=WRITES as u64).collect::<Vec<_>>());
     system.assert_drained().await;
     let (_, newest) = tickets.last().unwrap();

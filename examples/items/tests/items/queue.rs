@@ -11,8 +11,8 @@ async fn a_queue_with_as_many_writes_as_it_may_have_refuses_one_more() {
     system.write("2", "milk").await;
     let refused = system.post("/items/3", r#"{"value": "coffee"}"#).await;
     refused.assert_unavailable("queue-full");
-    assert_eq!(system.ask::<u64>(&["XLEN", "writes"]).await, 2);
-    assert_eq!(system.ask::<u64>(&["EXISTS", "item:3"]).await, 0);
+    assert_eq!(system.operate::<u64>(&["XLEN", "writes"]).await, 2);
+    assert_eq!(system.operate::<u64>(&["EXISTS", "item:3"]).await, 0);
     let url = system.redis.url_of("items");
     system.add_worker(&url).await;
     system.assert_drained().await;
@@ -30,7 +30,10 @@ async fn a_refused_write_may_be_repeated_with_its_key() {
     let url = system.redis.url_of("items");
     system.add_worker(&url).await;
     system.assert_drained().await;
-    let queued = system.send(Method::POST, "/items/2", &key, body).await.expect(202);
+    let queued = system
+        .send(Method::POST, "/items/2", &key, body)
+        .await
+        .expect(202);
     assert_eq!(queued.header("idempotent-replayed"), "");
 }
 
@@ -38,7 +41,9 @@ async fn a_refused_write_may_be_repeated_with_its_key() {
 async fn the_bytes_of_the_values_that_wait_are_bounded() {
     let system = System::start_with(0, &[("MAX_QUEUED_BYTES", "65536")]).await;
     system.write("1", &"v".repeat(65_000)).await;
-    let refused = system.post("/items/2", format!(r#"{{"value": "{}"}}"#, "v".repeat(537))).await;
+    let refused = system
+        .post("/items/2", format!(r#"{{"value": "{}"}}"#, "v".repeat(537)))
+        .await;
     refused.assert_unavailable("queue-full");
     system.write("2", &"v".repeat(536)).await;
 }

@@ -10,8 +10,14 @@ async fn while_the_store_is_down_requests_are_answered_503_and_then_go_on() {
     let system = System::start(1).await;
     system.write_applied("1", "tea").await;
     system.redis.kill();
-    system.post("/items/1", r#"{"value": "milk"}"#).await.assert_unavailable("store-unavailable");
-    system.get("/items/1").await.assert_unavailable("store-unavailable");
+    system
+        .post("/items/1", r#"{"value": "milk"}"#)
+        .await
+        .assert_unavailable("store-unavailable");
+    system
+        .get("/items/1")
+        .await
+        .assert_unavailable("store-unavailable");
     system.get("/livez").await.expect(200);
     system.get("/readyz").await.assert_unavailable("not-ready");
     system.redis.restart().await.unwrap();
@@ -24,22 +30,28 @@ async fn while_the_store_is_down_requests_are_answered_503_and_then_go_on() {
 async fn a_store_that_lost_its_identity_is_not_taken_for_a_new_one() {
     let system = System::start(1).await;
     system.write_applied("1", "tea").await;
-    let _: u64 = system.ask(&["DEL", "identity"]).await;
-    eventually("the API is not ready", async || system.get("/readyz").await.status == 503).await;
+    let _: u64 = system.operate(&["DEL", "identity"]).await;
+    eventually("the API is not ready", async || {
+        system.get("/readyz").await.status == 503
+    })
+    .await;
     let refused = system.post("/items/1", r#"{"value": "milk"}"#).await;
     refused.assert_unavailable("store-refused");
     // A process that starts now finds a stream with entries, so the store once had data.
     system.api.kill();
     system.api.process().restart().unwrap();
-    eventually("the API says why", async || system.api.logs().contains("has lost its data")).await;
-    assert_eq!(system.ask::<u64>(&["EXISTS", "identity"]).await, 0);
+    eventually("the API says why", async || {
+        system.api.logs().contains("has lost its data")
+    })
+    .await;
+    assert_eq!(system.operate::<u64>(&["EXISTS", "identity"]).await, 0);
 }
 
 #[tokio::test]
 async fn a_person_may_accept_the_loss() {
     let system = System::start(0).await;
     system.write("1", "tea").await;
-    let _: u64 = system.ask(&["DEL", "identity"]).await;
+    let _: u64 = system.operate(&["DEL", "identity"]).await;
     let url = system.redis.url_of("items");
     let adopted = std::process::Command::new(program().await)
         .arg("adopt-store")
@@ -61,7 +73,10 @@ async fn each_process_says_what_is_wrong_with_its_settings_and_ends() {
         ("TICKET_RETENTION", "59s"),
     ] {
         for verb in ["serve", "consume"] {
-            let ended = std::process::Command::new(&program).arg(verb).env(name, value).output();
+            let ended = std::process::Command::new(&program)
+                .arg(verb)
+                .env(name, value)
+                .output();
             let ended = ended.unwrap();
             assert_eq!(ended.status.code(), Some(2), "{verb}, {name}");
             let said = String::from_utf8(ended.stderr).unwrap();

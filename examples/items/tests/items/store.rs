@@ -3,7 +3,6 @@
 
 use items::domain::{Applied, Enqueued, QueueLimits, Ticket, TicketState, WriteQueued};
 use items::store::ItemStore;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::Event;
 use shared::contract::trace::RequestContext;
@@ -12,7 +11,7 @@ use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 
 use crate::cluster::delivered;
-use crate::harness::{LIMITS, ask, lone_store};
+use crate::harness::{LIMITS, lone_store, operate};
 
 /// Orders in which workers may take five writes.
 const HISTORIES: u32 = 64;
@@ -20,7 +19,9 @@ const WRITES: usize = 5;
 
 async fn queue(store: &ItemStore, item: &str, value: &str) -> Ticket {
     let (id, value) = (item.parse().unwrap(), value.parse().unwrap());
-    let queued = store.enqueue_write(&id, &value, &RequestContext::mint(), None).await;
+    let queued = store
+        .enqueue_write(&id, &value, &RequestContext::mint(), None)
+        .await;
     match queued.unwrap() {
         Once::Now(Enqueued::Queued(ticket)) => ticket,
         other => panic!("{other:?}"),
@@ -32,11 +33,16 @@ async fn the_entry_of_a_write_is_the_event_that_the_contract_states() {
     let (_redis, store) = lone_store(Partitions::NONE, LIMITS).await;
     let context = RequestContext::mint();
     let (id, value) = ("a name".parse().unwrap(), "tea".parse().unwrap());
-    let queued = store.enqueue_write(&id, &value, &context, None).await.unwrap();
+    let queued = store
+        .enqueue_write(&id, &value, &context, None)
+        .await
+        .unwrap();
     let Once::Now(Enqueued::Queued(ticket)) = queued else {
         panic!("{queued:?}");
     };
-    let read = Command::new("XRANGE").key(WriteQueued::STREAM).args(["-", "+"]);
+    let read = Command::new("XRANGE")
+        .key(WriteQueued::STREAM)
+        .args(["-", "+"]);
     let entries = store.own.run(read).await.unwrap().entries().unwrap();
     let fields = entries[0].fields.clone().unwrap();
     let expected = WriteQueued {
@@ -55,20 +61,38 @@ async fn the_entry_of_a_write_is_the_event_that_the_contract_states() {
             (text(name), text(value))
         })
         .collect();
-    let encoded = expected.encode().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let encoded = expected
+        .encode()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value));
     assert_eq!(written, encoded.collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn an_older_write_that_comes_late_is_applied_as_superseded() {
     let (_redis, store) = lone_store(Partitions::NONE, LIMITS).await;
-    let (old, new) = (queue(&store, "1", "old").await, queue(&store, "1", "new").await);
+    let (old, new) = (
+        queue(&store, "1", "old").await,
+        queue(&store, "1", "new").await,
+    );
     let writes = [delivered(&new), delivered(&old)];
     let outcomes = store.apply_writes(&writes).await.unwrap();
     assert_eq!(outcomes, [Applied::Now, Applied::Superseded]);
     let state = store.find_ticket(old.id).await.unwrap().unwrap().state;
-    assert!(matches!(state, TicketState::Applied { superseded: true, .. }), "{state:?}");
-    assert_eq!(store.find_item(&old.item_id).await.unwrap().unwrap().value, "new");
+    assert!(
+        matches!(
+            state,
+            TicketState::Applied {
+                superseded: true,
+                ..
+            }
+        ),
+        "{state:?}"
+    );
+    assert_eq!(
+        store.find_item(&old.item_id).await.unwrap().unwrap().value,
+        "new"
+    );
     // Both come again.
     let again = store.apply_writes(&writes).await.unwrap();
     assert_eq!(again, [Applied::Before, Applied::Before]);
@@ -79,7 +103,7 @@ async fn a_write_whose_ticket_was_removed_is_taken_for_one_that_has_ended() {
     let (redis, store) = lone_store(Partitions::NONE, LIMITS).await;
     let ticket = queue(&store, "1", "tea").await;
     store.apply_writes(&[delivered(&ticket)]).await.unwrap();
-    let _: u64 = ask(&redis, &["DEL", &format!("ticket:{}", ticket.id)]).await;
+    let _: u64 = operate(&redis, &["DEL", &format!("ticket:{}", ticket.id)]).await;
     let again = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
     assert_eq!(again, [Applied::Forgotten]);
     assert!(!store.fail_write(ticket.id, "late").await.unwrap());
@@ -96,7 +120,7 @@ async fn a_write_fails_once_and_is_not_applied_afterwards() {
     let applied = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
     assert_eq!(applied, [Applied::Before]);
     assert_eq!(store.find_item(&ticket.item_id).await.unwrap(), None);
-    let backlog: Vec<String> = ask(&redis, &["HMGET", "backlog", "writes", "bytes"]).await;
+    let backlog: Vec<String> = operate(&redis, &["HMGET", "backlog", "writes", "bytes"]).await;
     assert_eq!(backlog, ["0", "0"]);
 }
 
@@ -108,9 +132,9 @@ async fn a_damaged_item_or_ticket_stops_its_own_write_only() {
     let number = queue(&store, "number", "tea").await;
     let whole = queue(&store, "whole", "tea").await;
     for key in ["item:item".to_owned(), format!("ticket:{}", ticket.id)] {
-        let _: String = ask(&redis, &["SET", &key, "x"]).await;
+        let _: String = operate(&redis, &["SET", &key, "x"]).await;
     }
-    let _: u64 = ask(&redis, &["HSET", "item:number", "version", "-1"]).await;
+    let _: u64 = operate(&redis, &["HSET", "item:number", "version", "-1"]).await;
     let writes = [&item, &ticket, &number, &whole].map(delivered);
     let outcomes = store.apply_writes(&writes).await.unwrap();
     let damaged = Applied::Damaged;
@@ -124,15 +148,23 @@ async fn no_function_writes_anything_while_the_backlog_or_the_stream_is_damaged(
     for key in ["backlog", "writes"] {
         let (redis, store) = lone_store(Partitions::NONE, LIMITS).await;
         let ticket = queue(&store, "1", "tea").await;
-        let _: String = ask(&redis, &["SET", key, "x"]).await;
+        let _: String = operate(&redis, &["SET", key, "x"]).await;
         let before = dump(&redis).await;
         let (id, value) = ("2".parse().unwrap(), "tea".parse().unwrap());
-        let refused = store.enqueue_write(&id, &value, &RequestContext::mint(), None).await;
+        let refused = store
+            .enqueue_write(&id, &value, &RequestContext::mint(), None)
+            .await;
         assert!(refused.unwrap_err().did_nothing(), "{key}");
         if key == "backlog" {
             let refused = store.apply_writes(&[delivered(&ticket)]).await;
             assert!(refused.unwrap_err().did_nothing());
-            assert!(store.fail_write(ticket.id, "x").await.unwrap_err().did_nothing());
+            assert!(
+                store
+                    .fail_write(ticket.id, "x")
+                    .await
+                    .unwrap_err()
+                    .did_nothing()
+            );
         }
         assert_eq!(dump(&redis).await, before, "{key}");
     }
@@ -140,23 +172,28 @@ async fn no_function_writes_anything_while_the_backlog_or_the_stream_is_damaged(
 
 #[tokio::test]
 async fn a_full_queue_writes_nothing() {
-    let limits = QueueLimits { writes: 1, ..LIMITS };
+    let limits = QueueLimits {
+        writes: 1,
+        ..LIMITS
+    };
     let (redis, store) = lone_store(Partitions::NONE, limits).await;
     queue(&store, "1", "tea").await;
     let before = dump(&redis).await;
     let (id, value) = ("2".parse().unwrap(), "tea".parse().unwrap());
-    let full = store.enqueue_write(&id, &value, &RequestContext::mint(), None).await;
+    let full = store
+        .enqueue_write(&id, &value, &RequestContext::mint(), None)
+        .await;
     assert_eq!(full.unwrap(), Once::Now(Enqueued::QueueFull));
     assert_eq!(dump(&redis).await, before);
 }
 
 /// Each key with its serialised value.
 async fn dump(redis: &harness::redis::Redis) -> Vec<(String, Vec<u8>)> {
-    let mut keys: Vec<String> = ask(redis, &["KEYS", "*"]).await;
+    let mut keys: Vec<String> = operate(redis, &["KEYS", "*"]).await;
     keys.sort_unstable();
     let mut dump = Vec::new();
     for key in keys {
-        let value: Vec<u8> = ask(redis, &["DUMP", &key]).await;
+        let value: Vec<u8> = operate(redis, &["DUMP", &key]).await;
         dump.push((key, value));
     }
     dump
@@ -182,11 +219,13 @@ async fn in_any_order_in_which_writes_are_taken_the_newest_of_each_item_stays() 
             Ok(())
         };
         let history = std::cell::RefCell::new(history);
-        runner.run(&order, |order| (history.borrow_mut())(order)).unwrap();
+        runner
+            .run(&order, |order| (history.borrow_mut())(order))
+            .unwrap();
     })
     .await
     .unwrap();
-    let backlog: Vec<String> = ask(&redis, &["HMGET", "backlog", "writes", "bytes"]).await;
+    let backlog: Vec<String> = operate(&redis, &["HMGET", "backlog", "writes", "bytes"]).await;
     assert_eq!(backlog, ["0", "0"], "each write left the backlog once");
 }
 
@@ -202,7 +241,10 @@ async fn take(store: &ItemStore, number: u64, order: &[(usize, usize)]) {
     let (mut newest, mut ended) = (None, [false; WRITES]);
     for (first, size) in order.iter().copied().chain(rest) {
         let batch: Vec<usize> = (first..WRITES.min(first + size)).collect();
-        let writes: Vec<_> = batch.iter().map(|&write| delivered(&tickets[write])).collect();
+        let writes: Vec<_> = batch
+            .iter()
+            .map(|&write| delivered(&tickets[write]))
+            .collect();
         let outcomes = store.apply_writes(&writes).await.unwrap();
         for (&write, outcome) in batch.iter().zip(outcomes) {
             let expected = if std::mem::replace(&mut ended[write], true) {
@@ -216,6 +258,9 @@ async fn take(store: &ItemStore, number: u64, order: &[(usize, usize)]) {
             assert_eq!(outcome, expected, "{order:?}");
         }
         let found = store.find_item(&tickets[0].item_id).await.unwrap().unwrap();
-        assert_eq!(Some(found.value), newest.map(|write| format!("value {write}")));
+        assert_eq!(
+            Some(found.value),
+            newest.map(|write| format!("value {write}"))
+        );
     }
 }

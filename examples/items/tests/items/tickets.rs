@@ -28,7 +28,10 @@ async fn a_ticket_tells_that_a_write_waits_and_then_that_it_was_applied() {
     let url = system.redis.url_of("items");
     system.add_worker(&url).await;
     let applied = system.ended(&ticket).await;
-    assert_eq!((&applied["status"], &applied["superseded"]), (&"applied".into(), &false.into()));
+    assert_eq!(
+        (&applied["status"], &applied["superseded"]),
+        (&"applied".into(), &false.into())
+    );
     assert!(applied["ended_at"].as_str().unwrap() >= applied["queued_at"].as_str().unwrap());
     assert_eq!(system.value("1").await, "tea");
 }
@@ -38,20 +41,31 @@ async fn a_ticket_waits_without_a_limit_and_is_kept_for_24_hours_after_its_end()
     let mut system = System::start(0).await;
     let ticket = system.write("1", "tea").await;
     let key = format!("ticket:{}", id(&ticket));
-    assert_eq!(system.ask::<i64>(&["TTL", &key]).await, -1, "a queued write has its value here");
+    assert_eq!(
+        system.operate::<i64>(&["TTL", &key]).await,
+        -1,
+        "a queued write has its value here"
+    );
     let url = system.redis.url_of("items");
     system.add_worker(&url).await;
     system.ended(&ticket).await;
-    let ttl: u64 = system.ask(&["TTL", &key]).await;
+    let ttl: u64 = system.operate(&["TTL", &key]).await;
     assert!((DAY - 60..=DAY).contains(&ttl), "{ttl}");
-    assert_eq!(system.ask::<u64>(&["HEXISTS", &key, "value"]).await, 0, "the item has the value");
+    assert_eq!(
+        system.operate::<u64>(&["HEXISTS", &key, "value"]).await,
+        0,
+        "the item has the value"
+    );
 }
 
 #[tokio::test]
 async fn a_ticket_that_does_not_exist_is_answered_404() {
     let system = System::start(0).await;
     for id in ["01a1f866-0d7b-7000-8000-2f0d6a1b9c3e", "1", "..%2Fitems"] {
-        system.get(&format!("/tickets/{id}")).await.problem(404, "not-found");
+        system
+            .get(&format!("/tickets/{id}"))
+            .await
+            .problem(404, "not-found");
     }
     let path = "/tickets/01a1f866-0d7b-7000-8000-2f0d6a1b9c3e?wait=applied";
     system.get(path).await.problem(404, "not-found");
@@ -62,8 +76,14 @@ async fn a_wait_ends_when_the_write_is_applied() {
     let system = System::start(1).await;
     let ticket = system.write_applied("1", "tea").await;
     assert_eq!(ticket["version"], 1);
-    assert_eq!(system.value("1").await, "tea", "what was waited for can be read");
-    let again = system.get(&format!("/tickets/{}?wait=applied", id(&ticket))).await;
+    assert_eq!(
+        system.value("1").await,
+        "tea",
+        "what was waited for can be read"
+    );
+    let again = system
+        .get(&format!("/tickets/{}?wait=applied", id(&ticket)))
+        .await;
     assert_eq!(again.expect(200).json(), ticket);
 }
 
@@ -71,7 +91,9 @@ async fn a_wait_ends_when_the_write_is_applied() {
 async fn a_wait_without_a_worker_ends_at_its_limit() {
     let system = System::start(0).await;
     let began = Instant::now();
-    let answer = system.post("/items/1?wait=applied&timeout=1", r#"{"value": "tea"}"#).await;
+    let answer = system
+        .post("/items/1?wait=applied&timeout=1", r#"{"value": "tea"}"#)
+        .await;
     let ticket = answer.expect(202).json();
     assert!(began.elapsed() >= Duration::from_secs(1));
     assert_eq!(ticket["status"], "queued");
@@ -92,7 +114,7 @@ async fn a_wait_of_one_process_ends_when_the_process_stops() {
     let began = Instant::now();
     let (answer, ()) = tokio::join!(system.get(&path), async {
         eventually("the request waits", async || {
-            let readers: String = system.ask(&["CLIENT", "LIST"]).await;
+            let readers: String = system.operate(&["CLIENT", "LIST"]).await;
             readers.contains("cmd=xread")
         })
         .await;
@@ -107,20 +129,32 @@ async fn a_repeated_request_is_answered_with_the_same_ticket_and_queues_nothing(
     let system = System::start(1).await;
     let key = [("idempotency-key", "k1")];
     let body = r#"{"value": "tea"}"#;
-    let first = system.send(Method::POST, "/items/1", &key, body).await.expect(202);
+    let first = system
+        .send(Method::POST, "/items/1", &key, body)
+        .await
+        .expect(202);
     assert_eq!(first.header("idempotent-replayed"), "");
     system.ended(&first.json()).await;
-    let again = system.send(Method::POST, "/items/1", &key, body).await.expect(202);
+    let again = system
+        .send(Method::POST, "/items/1", &key, body)
+        .await
+        .expect(202);
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!((&again.body, again.header("location")), (&first.body, first.header("location")));
-    let waited = system.send(Method::POST, "/items/1?wait=applied", &key, body).await.expect(200);
+    assert_eq!(
+        (&again.body, again.header("location")),
+        (&first.body, first.header("location"))
+    );
+    let waited = system
+        .send(Method::POST, "/items/1?wait=applied", &key, body)
+        .await
+        .expect(200);
     assert_eq!(waited.header("idempotent-replayed"), "true");
     assert_eq!(waited.text("status"), "applied");
     for (path, body) in [("/items/1", r#"{"value": "milk"}"#), ("/items/2", body)] {
         let other = system.send(Method::POST, path, &key, body).await;
         other.problem(422, "idempotency-key-reused");
     }
-    assert_eq!(system.ask::<u64>(&["XLEN", "writes"]).await, 1);
+    assert_eq!(system.operate::<u64>(&["XLEN", "writes"]).await, 1);
     assert_eq!(system.value("1").await, "tea");
 }
 
@@ -129,7 +163,7 @@ async fn a_write_that_cannot_be_applied_fails_its_ticket_and_becomes_a_dead_lett
     let mut system = System::start(0).await;
     let ticket = system.write("broken", "tea").await;
     let beside = system.write("whole", "milk").await;
-    let _: String = system.ask(&["SET", "item:broken", "not a hash"]).await;
+    let _: String = system.operate(&["SET", "item:broken", "not a hash"]).await;
     let url = system.redis.url_of("items");
     system.add_worker(&url).await;
     let failed = system.ended(&ticket).await;
@@ -138,9 +172,9 @@ async fn a_write_that_cannot_be_applied_fails_its_ticket_and_becomes_a_dead_lett
     assert!(reason.starts_with("damaged: "), "{reason}");
     assert_eq!(system.ended(&beside).await["status"], "applied");
     system.assert_drained().await;
-    assert_eq!(system.ask::<u64>(&["XLEN", "dead_letters"]).await, 1);
+    assert_eq!(system.operate::<u64>(&["XLEN", "dead_letters"]).await, 1);
     let key = format!("ticket:{}", id(&ticket));
-    let ttl: u64 = system.ask(&["TTL", &key]).await;
+    let ttl: u64 = system.operate(&["TTL", &key]).await;
     assert!((DAY - 60..=DAY).contains(&ttl), "{ttl}");
 }
 
@@ -148,10 +182,16 @@ async fn a_write_that_cannot_be_applied_fails_its_ticket_and_becomes_a_dead_lett
 async fn a_reader_that_has_the_version_is_answered_304() {
     let system = System::start(1).await;
     system.write_applied("1", "tea").await;
-    let known = system.get_with("/items/1", &[("if-none-match", "\"1\"")]).await.expect(304);
+    let known = system
+        .get_with("/items/1", &[("if-none-match", "\"1\"")])
+        .await
+        .expect(304);
     assert_eq!((known.header("etag"), &*known.body), ("\"1\"", ""));
     system.write_applied("1", "milk").await;
-    let new = system.get_with("/items/1", &[("if-none-match", "\"1\"")]).await.expect(200);
+    let new = system
+        .get_with("/items/1", &[("if-none-match", "\"1\"")])
+        .await
+        .expect(200);
     assert_eq!(new.header("etag"), "\"2\"");
     let other = system.get_with("/items/1", &[("if-match", "\"1\"")]).await;
     other.problem(412, "precondition-failed");

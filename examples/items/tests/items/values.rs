@@ -30,9 +30,16 @@ async fn a_value_of_64_kib_is_taken_however_it_is_escaped() {
     let system = System::start(1).await;
     for letter in ["v", "\u{1}", "é"] {
         let value = letter.repeat(MAX / letter.len());
-        let escaped: String = value.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let escaped: String = value
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect();
         let body = format!(r#"{{"value": "{escaped}"}}"#);
-        let ticket = system.post("/items/large?wait=applied", body).await.expect(200).json();
+        let ticket = system
+            .post("/items/large?wait=applied", body)
+            .await
+            .expect(200)
+            .json();
         assert_eq!(ticket["status"], "applied", "{letter:?}");
         assert!(system.value("large").await == value, "{letter:?}");
     }
@@ -49,7 +56,12 @@ async fn a_longer_value_is_refused_and_nothing_is_written() {
     let answer = system.post("/items/1", body).await;
     answer.problem(413, "body-too-large");
     assert_eq!(detail(&answer), "the limit is 394240 bytes");
-    assert_eq!(system.ask::<u64>(&["DBSIZE"]).await, system.ask::<u64>(&["EXISTS", "identity", "libraries"]).await);
+    assert_eq!(
+        system.operate::<u64>(&["DBSIZE"]).await,
+        system
+            .operate::<u64>(&["EXISTS", "identity", "libraries"])
+            .await
+    );
 }
 
 #[tokio::test]
@@ -72,7 +84,9 @@ async fn a_value_may_stand_in_the_query_instead() {
     assert_eq!(system.value("1").await, "a b+cé");
     let both = system.post("/items/1?value=a", r#"{"value": "b"}"#).await;
     assert_eq!(both.invalid_fields(), ["#/value"]);
-    let twice = system.ask(Method::POST, "/items/1?value=a&value=b", &[]).await;
+    let twice = system
+        .ask(Method::POST, "/items/1?value=a&value=b", &[])
+        .await;
     twice.problem(400, "invalid-parameter");
     assert_eq!(system.value("1").await, "a b+cé");
 }
@@ -90,7 +104,10 @@ async fn a_name_has_1_to_200_characters_and_no_control_characters() {
         let path = format!("/items/{name}");
         let written: Answer = system.post(&path, r#"{"value": "tea"}"#).await;
         written.problem(400, "invalid-parameter");
-        assert!(detail(&written).starts_with("item_id: must have 1 to 200"), "{written:?}");
+        assert!(
+            detail(&written).starts_with("item_id: must have 1 to 200"),
+            "{written:?}"
+        );
         system.get(&path).await.problem(404, "not-found");
     }
 }
