@@ -1,0 +1,54 @@
+//! The process of records, put together.
+
+use std::time::Duration;
+
+use shared::base::shutdown::Shutdown;
+use shared::service::process::Process;
+
+use crate::api::{self, Api};
+use crate::config::Config;
+use crate::store::RecordStore;
+
+/// Pause between two rounds of removals that are owed to the cache.
+const REPAIR_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause between two sweeps of old claims.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Serves the HTTP API until `shutdown`.
+pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
+    let store = RecordStore::new(&config);
+    let mut process = Process::new(shutdown.clone());
+    let (opening, patience) = (store.clone(), config.database_start_timeout);
+    process.open("database", async move {
+        opening.open(patience, &shutdown).await
+    });
+    let repaired = store.clone();
+    process.repeat("repair of the cache", REPAIR_INTERVAL, move || {
+        let store = repaired.clone();
+        async move { store.repair_cache().await }
+    });
+    let swept = store.clone();
+    process.repeat("sweep of claims", SWEEP_INTERVAL, move || {
+        let store = swept.clone();
+        async move { store.sweep_claims().await }
+    });
+    for note in store.notes() {
+        process.note(note);
+    }
+    let api = Api {
+        store: store.clone(),
+    };
+    let routes = api::routes(api, config.common.http.public_url.as_ref());
+    let served = process.serve(&config.common, routes).await;
+    // The last requests may owe removals. Without this attempt their values stay for `CACHE_TTL`.
+    if let Err(error) = store.repair_cache().await {
+        tracing::warn!(%error, "values that changed may stay in the cache until they expire");
+    }
+    served
+}
+
+/// The OpenAPI document.
+pub fn openapi(config: &Config) -> String {
+    let store = RecordStore::new(config);
+    api::document(Api { store }, config.common.http.public_url.as_ref())
+}

@@ -1,0 +1,151 @@
+//! The configuration of records.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use shared::base::config::{Configuration, Reader, Setting};
+use shared::redis::RedisUrl;
+use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
+use sqlx::postgres::PgConnectOptions;
+
+/// All settings of records.
+#[derive(Debug)]
+pub struct Config {
+    /// The settings of any service.
+    pub common: ServiceSettings,
+    /// The database. Read from `DATABASE_URL`.
+    pub database: DatabaseUrl,
+    /// Most connections to the database. Read from `DATABASE_CONNECTIONS`.
+    pub database_connections: u32,
+    /// How long a start waits for the database. Read from `DATABASE_START_TIMEOUT`.
+    pub database_start_timeout: Duration,
+    /// The cache. Read from `REDIS_URL`.
+    pub redis: RedisUrl,
+    /// How long a value stays in the cache. Read from `CACHE_TTL`.
+    pub cache_ttl: Duration,
+}
+
+/// The address of a database, with a password that `Debug` and `Display` never show.
+#[derive(Clone)]
+pub struct DatabaseUrl(PgConnectOptions);
+
+const DEFAULTS: Defaults = Defaults {
+    service: "records",
+    commit: match option_env!("SOURCE_COMMIT") {
+        Some(commit) => commit,
+        None => "unknown",
+    },
+    http_addr: "127.0.0.1:8002",
+};
+const DATABASE_URL: Setting = Setting {
+    name: "DATABASE_URL",
+    default: "postgres://records@127.0.0.1:5432/records",
+    help: "the database, postgres://user:password@host:port/database",
+};
+const DATABASE_CONNECTIONS: Setting = Setting {
+    name: "DATABASE_CONNECTIONS",
+    default: "16",
+    help: "connections of this process to the database, 1 to 500",
+};
+const MAX_CONNECTIONS: usize = 500;
+const DATABASE_START_TIMEOUT: Setting = Setting {
+    name: "DATABASE_START_TIMEOUT",
+    default: "1m",
+    help: "how long a start waits for the database, 1s to 1h; then the process fails",
+};
+const REDIS_URL: Setting = Setting {
+    name: "REDIS_URL",
+    default: "redis://127.0.0.1:6379",
+    help: "the cache, redis://, redis-sentinel:// or redis-cluster://",
+};
+const CACHE_TTL: Setting = Setting {
+    name: "CACHE_TTL",
+    default: "1m",
+    help: "how long a value stays in the cache, 1s to 24h",
+};
+const SECOND: Duration = Duration::from_secs(1);
+/// The error for a text that is not the address of a database.
+const URL_FORM: &str = "expected postgres://user:password@host:port/database";
+
+impl DatabaseUrl {
+    /// The address for the client.
+    pub fn options(&self) -> PgConnectOptions {
+        self.0.clone()
+    }
+}
+
+impl ServiceConfiguration for Config {
+    fn common(&self) -> &ServiceSettings {
+        &self.common
+    }
+}
+
+impl Configuration for Config {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let common = ServiceSettings::read(reader, DEFAULTS);
+        let database = reader.read(DATABASE_URL);
+        let connections = reader.number(DATABASE_CONNECTIONS, 1, MAX_CONNECTIONS);
+        let start_timeout = reader.span(DATABASE_START_TIMEOUT, SECOND, Duration::from_hours(1));
+        let redis = reader.read(REDIS_URL);
+        let cache_ttl = reader.span(CACHE_TTL, SECOND, Duration::from_hours(24));
+        Some(Self {
+            common: common?,
+            database: database?,
+            database_connections: u32::try_from(connections??).ok()?,
+            database_start_timeout: start_timeout?,
+            redis: redis?,
+            cache_ttl: cache_ttl?,
+        })
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = ["postgres://", "postgresql://"];
+        if !known.iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(URL_FORM);
+        }
+        text.parse().map(Self).map_err(|_| URL_FORM)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.get_database().unwrap_or_default();
+        let (host, port) = (self.0.get_host(), self.0.get_port());
+        write!(f, "the database {name} at {host}:{port}")
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_the_database_is_never_shown() {
+        let url = "postgres://records:s3cret@db:5433/counters";
+        let url: DatabaseUrl = url.parse().unwrap();
+        assert_eq!(url.to_string(), "the database counters at db:5433");
+        assert_eq!(format!("{url:?}"), url.to_string());
+        for wrong in [
+            "mysql://u:s3cret@db",
+            "postgres://u:s3cret@db:99999",
+            "db:5432",
+        ] {
+            let error = wrong.parse::<DatabaseUrl>().unwrap_err();
+            assert!(
+                error.contains("postgres://") && !error.contains("s3cret"),
+                "{error}"
+            );
+        }
+    }
+}

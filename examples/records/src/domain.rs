@@ -1,0 +1,200 @@
+//! Records: what they are, and what they may be. No I/O.
+
+use std::num::IntErrorKind;
+use std::str::FromStr;
+
+/// The id of a user, or a key: 1 to [`MAX_NAME_CHARS`] characters without control characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name(String);
+
+/// The text is not a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must have 1 to {MAX_NAME_CHARS} characters, and no control characters")]
+pub struct InvalidName;
+
+/// What names a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordId {
+    /// The user to whom the record belongs.
+    pub user_id: Name,
+    /// The key among the records of the user.
+    pub key: Name,
+}
+
+/// A whole number, as a client sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// A number that fits into 64 bits.
+    Within(i64),
+    /// A number beyond that range.
+    Beyond,
+}
+
+/// The text is not a whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a whole number")]
+pub struct InvalidNumber;
+
+/// A change of a value. A negative number changes the value in the other direction, and zero leaves
+/// it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Adds this number.
+    Increment(i64),
+    /// Subtracts this number.
+    Decrement(i64),
+}
+
+/// The outcome of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The value after the change.
+    To(i64),
+    /// There is no such record.
+    NotFound,
+    /// The value would be beyond 64 bits. It stays as it is.
+    Overflow,
+}
+
+/// The outcome of a creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The record has this value.
+    Created(i64),
+    /// There is a record of this name already.
+    Duplicate,
+}
+
+/// A value, and where it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The value of the record.
+    pub value: i64,
+    /// Where it was read.
+    pub source: Source,
+}
+
+/// Where a value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the cache.
+    Cache,
+    /// In the database.
+    Database,
+}
+
+/// Most characters of the id of a user, and of a key.
+pub const MAX_NAME_CHARS: usize = 100;
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text of the name.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl Change {
+    /// The value after this change; `None` if it would be beyond 64 bits. Postgres carries the rule
+    /// out. Here it is stated once more, and a test holds the two together.
+    pub fn apply(self, value: i64) -> Option<i64> {
+        match self {
+            Self::Increment(number) => value.checked_add(number),
+            Self::Decrement(number) => value.checked_sub(number),
+        }
+    }
+}
+
+impl FromStr for Name {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        // More bytes than any name has are refused before their characters are counted.
+        let fits = text.len() <= MAX_NAME_CHARS * char::MAX_LEN_UTF8
+            && (1..=MAX_NAME_CHARS).contains(&text.chars().count());
+        if !fits || text.chars().any(char::is_control) {
+            return Err(InvalidName);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Number {
+    type Err = InvalidNumber;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNumber> {
+        text.parse()
+            .map(Self::Within)
+            .or_else(|error: std::num::ParseIntError| match error.kind() {
+                // The parser reports the overflow before it has seen the rest of the text.
+                IntErrorKind::PosOverflow | IntErrorKind::NegOverflow if is_whole(text) => {
+                    Ok(Self::Beyond)
+                }
+                _ => Err(InvalidNumber),
+            })
+    }
+}
+
+fn is_whole(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_name_is_taken_as_it_is_or_refused(text in "\\PC{0,120}|[\\x00-\\xff]{0,3}") {
+            let chars = text.chars().count();
+            let fits = (1..=100).contains(&chars) && !text.chars().any(char::is_control);
+            let name = text.parse::<Name>();
+            prop_assert_eq!(name.is_ok(), fits);
+            if let Ok(name) = name {
+                prop_assert_eq!(name.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn every_whole_number_is_within_64_bits_or_beyond(number in any::<i128>(), shift in 0_u32..127) {
+            let number = number >> shift;
+            let expected = i64::try_from(number).map_or(Number::Beyond, Number::Within);
+            prop_assert_eq!(number.to_string().parse(), Ok(expected));
+        }
+
+        #[test]
+        fn a_change_is_exact_or_refused(value in any::<i64>(), number in any::<i64>()) {
+            let within = |exact: i128| i64::try_from(exact).ok();
+            let (wide, other) = (i128::from(value), i128::from(number));
+            prop_assert_eq!(Change::Increment(number).apply(value), within(wide + other));
+            prop_assert_eq!(Change::Decrement(number).apply(value), within(wide - other));
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_numbers() {
+        for text in [
+            "",
+            "-",
+            "+",
+            "1.0",
+            "1e3",
+            " 1",
+            "0x1",
+            "9999999999999999999999x",
+            "one",
+        ] {
+            assert_eq!(text.parse::<Number>(), Err(InvalidNumber), "{text:?}");
+        }
+        for (text, number) in [("-0", 0), ("007", 7), ("+5", 5)] {
+            assert_eq!(text.parse(), Ok(Number::Within(number)));
+        }
+    }
+}

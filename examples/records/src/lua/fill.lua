@@ -1,0 +1,12 @@
+--[[ fill: stores the value of a record, if the lease that its reader took still stands.
+  A writer replaces the lease before it writes, so a value that was read before is not stored.
+
+  KEYS  1 entry
+  ARGV  1 lease  2 value  3 lifetime in milliseconds
+  Reply 1 stored, 0 the lease is gone
+]]
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1

@@ -1,0 +1,181 @@
+//! The records: Postgres holds them, and Redis keeps copies of their values (cache-aside).
+//!
+//! A reader that finds no entry in the cache takes a *lease*, reads the database, and stores the
+//! value only if its lease still stands. A writer replaces the entry by its *hold* before it
+//! writes, and removes the entry after its commit, before it answers. While the hold stands, no
+//! reader uses or stores a value. So:
+//!
+//! * A value that was read before a change is never stored after the change.
+//! * A writer that dies anywhere leaves its hold, or nothing. The hold ends by itself, and readers
+//!   ask the database until then.
+//! * A writer that cannot reach the cache owes a removal (`owed`). Until it is done, its process
+//!   reads from the database. Another process that reaches the cache may see the old value, until
+//!   the removal is done; if the process dies first, for as long as the lifetime of a value.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::base::gate::Gates;
+use shared::base::health::Note;
+use shared::base::shutdown::Shutdown;
+use shared::redis::RedisError;
+use shared::store::claim::{Claim, Once};
+
+mod cache;
+mod database;
+mod error;
+mod owed;
+mod statements;
+
+use crate::config::Config;
+use crate::domain::{Change, Changed, Creation, Found, RecordId, Source};
+use crate::store::cache::{Cache, Entry, Look};
+use crate::store::database::{Database, Written};
+pub use crate::store::error::StoreError;
+
+/// The records. Cheap to clone.
+#[derive(Clone)]
+pub struct RecordStore(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    cache: Cache,
+    /// Joins the readers of one record in this process.
+    readers: Gates<RecordId, Result<Option<Found>, StoreError>>,
+}
+
+impl RecordStore {
+    /// The store that the configuration names. It connects in the background.
+    pub fn new(config: &Config) -> Self {
+        Self(Arc::new(Inner {
+            database: Database::new(&config.database, config.database_connections),
+            cache: Cache::new(&config.redis, config.cache_ttl),
+            readers: Gates::default(),
+        }))
+    }
+
+    /// Migrates the database. Tries again for `patience`, then fails. Returns `Ok` as well when the
+    /// process stops.
+    pub async fn open(&self, patience: Duration, stop: &Shutdown) -> anyhow::Result<()> {
+        self.0.database.open(patience, stop).await
+    }
+
+    /// The value of a record, from the cache if possible. Readers that come at the same time share
+    /// one look, which begins after each of them has come.
+    pub async fn get_record(&self, id: &RecordId) -> Result<Option<Found>, StoreError> {
+        let readers = &self.0.readers;
+        readers.pass(id.clone(), || self.0.find(id)).await
+    }
+
+    /// Creates a record, if there is none of this name; with a claim, once for its key.
+    pub async fn create_record(
+        &self,
+        id: &RecordId,
+        value: i64,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Creation>, StoreError> {
+        let create = self.0.database.create_record(id, value, claim);
+        Ok(once(
+            self.0.write(id, create).await?,
+            |written| match written {
+                Written::Value(value) => Creation::Created(value),
+                Written::Nothing | Written::Overflow => Creation::Duplicate,
+            },
+        ))
+    }
+
+    /// Changes the value of a record in one statement; with a claim, once for its key.
+    pub async fn change_value(
+        &self,
+        id: &RecordId,
+        change: Change,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Changed>, StoreError> {
+        let write = self.0.database.change_value(id, change, claim);
+        Ok(once(
+            self.0.write(id, write).await?,
+            |written| match written {
+                Written::Value(value) => Changed::To(value),
+                Written::Nothing => Changed::NotFound,
+                Written::Overflow => Changed::Overflow,
+            },
+        ))
+    }
+
+    /// Deletes a record. Answers whether there was one.
+    pub async fn delete_record(&self, id: &RecordId) -> Result<bool, StoreError> {
+        self.0.write(id, self.0.database.delete_record(id)).await
+    }
+
+    /// Removes claims of idempotency keys that are older than two days.
+    pub async fn sweep_claims(&self) -> Result<(), StoreError> {
+        self.0.database.sweep_claims().await
+    }
+
+    /// Makes the removals that are owed to the cache.
+    pub async fn repair_cache(&self) -> Result<(), RedisError> {
+        self.0.cache.repair().await
+    }
+
+    /// The states of the database and of the cache, for people. A process whose database is down
+    /// stays ready, because it still answers from the cache.
+    pub fn notes(&self) -> [Note; 2] {
+        let (database, cache) = (self.clone(), self.clone());
+        let database = move || {
+            let store = database.clone();
+            Box::pin(async move { store.0.database.state().await }) as _
+        };
+        let cache = move || {
+            let store = cache.clone();
+            Box::pin(async move { store.0.cache.state().await }) as _
+        };
+        [Note::new("database", database), Note::new("cache", cache)]
+    }
+}
+
+impl Inner {
+    async fn find(&self, id: &RecordId) -> Result<Option<Found>, StoreError> {
+        let lease = match self.cache.look(self.entry(id)?).await {
+            Look::Value(value) => {
+                let source = Source::Cache;
+                return Ok(Some(Found { value, source }));
+            }
+            Look::Lease(lease) => Some(lease),
+            Look::Nothing => None,
+        };
+        let value = self.database.find_record(id).await?;
+        if let (Some(value), Some(lease)) = (value, lease) {
+            self.cache.fill(lease, value).await;
+        }
+        let source = Source::Database;
+        Ok(value.map(|value| Found { value, source }))
+    }
+
+    /// Makes a change between hold and release. If it is unknown whether the change was made, the
+    /// hold stays until it ends by itself: Postgres may still be about to commit.
+    async fn write<T>(
+        &self,
+        id: &RecordId,
+        change: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let hold = self.cache.hold(self.entry(id)?).await;
+        let changed = change.await;
+        if !matches!(changed, Err(StoreError::Unknown(_))) {
+            hold.release().await;
+        }
+        changed
+    }
+
+    fn entry(&self, id: &RecordId) -> Result<Entry, StoreError> {
+        Ok(Entry::of(self.database.identity()?, id))
+    }
+}
+
+/// The outcome of a statement in the words of the domain.
+fn once<T>(once: Once<Written, i64>, outcome: impl Fn(Written) -> T) -> Once<T> {
+    match once {
+        Once::Now(written) => Once::Now(outcome(written)),
+        Once::Before(answer) => Once::Before(outcome(Written::Value(answer))),
+        Once::KeyReused => Once::KeyReused,
+    }
+}

@@ -1,0 +1,159 @@
+//! The two interleavings that leave an old value in an ordinary cache, forced.
+
+use std::time::Duration;
+
+use proof::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
+use shared::redis::Command;
+use sqlx::Connection;
+use stack::wait::eventually;
+
+use crate::harness::{Records, read};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The address of the cache through a proxy.
+fn through(records: &Records, proxy: &Proxy) -> String {
+    let (server, link) = (records.redis.port(), proxy.port());
+    records
+        .redis
+        .url()
+        .replace(&format!(":{server}"), &format!(":{link}"))
+}
+
+/// One process reads the old value, and stores it only after another process has changed it.
+#[tokio::test]
+async fn a_fill_that_lost_against_a_change_is_not_stored() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let slow = records.beside(&through(&records, &proxy)).await;
+    records.create("k", 1).await;
+
+    let mut lock = records.session().await;
+    let mut lock = lock.begin().await.unwrap();
+    sqlx::query("LOCK TABLE users")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let fill = async {
+        eventually("the lease of the slow reader", async || {
+            !records.keys().await.is_empty()
+        })
+        .await;
+        // From now on the cache does not hear the slow process. Then the database answers.
+        let block = Block::ToServer;
+        proxy.set(Faults {
+            block,
+            ..Faults::default()
+        });
+        lock.rollback().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(slow.get("k"), fill);
+    assert_eq!(read(&answer), (1, false));
+
+    let before = records.calls("eval").await;
+    records.increment("k", 1).await.expect(200);
+    assert_eq!(
+        records.calls("eval").await,
+        before + 1,
+        "only the change spoke to the cache"
+    );
+    proxy.heal();
+    eventually("the late fill", async || {
+        records.calls("eval").await > before + 1
+    })
+    .await;
+    assert_eq!(
+        records.read("k").await,
+        (2, false),
+        "the old value is in the cache"
+    );
+    assert_eq!(records.cache("k").await, 2);
+    assert_eq!(slow.read("k").await.0, 2);
+}
+
+/// A process commits a change, and is killed before it tells the cache.
+#[tokio::test]
+async fn a_process_that_is_killed_after_its_commit_leaves_no_old_value() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let doomed = records.beside(&through(&records, &proxy)).await;
+    records.create("k", 1).await;
+    assert_eq!(records.cache("k").await, 1);
+
+    let released = proxy.arm(Trap::at("EVAL --[[ release", Moment::Before));
+    let url = format!(
+        "{}/increment-value/?user_id=u&key=k&x=1",
+        doomed.member.url()
+    );
+    let change = tokio::spawn(
+        reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap()
+            .post(url)
+            .send(),
+    );
+    released.sprung(LIMIT).await.unwrap();
+    doomed.member.kill();
+    assert!(change.await.unwrap().is_err(), "the change was answered");
+
+    for _ in 0..10 {
+        assert_eq!(records.read("k").await, (2, false));
+    }
+    // The hold of the dead process ends by itself. The test does not wait for that.
+    let [entry] = <[String; 1]>::try_from(records.keys().await).unwrap();
+    let rest = records
+        .cached(Command::new("PTTL").key(entry.clone()))
+        .await;
+    assert!((1..=15_000).contains(&rest.int().unwrap()), "{rest:?}");
+    records
+        .cached(Command::new("PEXPIRE").key(entry).arg(1))
+        .await;
+    assert_eq!(records.cache("k").await, 2);
+}
+
+/// Two processes change one record at the same time. The first that is done leaves the hold of the
+/// other, so a reader in between stores nothing.
+#[tokio::test]
+async fn a_change_leaves_the_hold_of_another_change() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let doomed = records.beside(&through(&records, &proxy)).await;
+    records.create("k", 1).await;
+
+    let mut lock = records.session().await;
+    let mut lock = lock.begin().await.unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let doomed_url = format!(
+        "{}/increment-value/?user_id=u&key=k&x=1",
+        doomed.member.url()
+    );
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let first = records.increment("k", 1);
+    let second = async {
+        eventually("the hold of the first change", async || {
+            !records.keys().await.is_empty()
+        })
+        .await;
+        let sets = records.calls("set").await;
+        let second = tokio::spawn(client.post(doomed_url).send());
+        eventually("the hold of the second change", async || {
+            records.calls("set").await > sets
+        })
+        .await;
+        // The second change commits too, and its process never tells the cache.
+        let released = proxy.arm(Trap::at("EVAL --[[ release", Moment::Before));
+        lock.rollback().await.unwrap();
+        released.sprung(LIMIT).await.unwrap();
+        doomed.member.kill();
+        second.await.unwrap().unwrap_err();
+    };
+    let (first, ()) = tokio::join!(first, second);
+    first.expect(200);
+    for _ in 0..10 {
+        assert_eq!(records.read("k").await, (3, false));
+    }
+}

@@ -1,0 +1,177 @@
+//! The cache is gone, the database is gone, and both come back.
+
+use std::time::Duration;
+
+use ::harness::postgres::Postgres;
+use proof::proxy::{Protocol, Proxy};
+use stack::wait::eventually;
+
+use crate::harness::{LONG, Records, record};
+
+/// An answer that did not wait for a part that is down.
+const QUICK: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn without_redis_everything_is_served_from_the_database() {
+    let records = Records::start().await;
+    records.create("k", 1).await;
+    assert_eq!(records.cache("k").await, 1);
+    records.redis.kill();
+    for value in 2..=12 {
+        assert_eq!(
+            records.increment("k", 1).await.expect(200).json(),
+            record("k", value)
+        );
+        assert_eq!(records.read("k").await, (value, false));
+    }
+    records.create("new", 5).await;
+    let (changed, found) = (records.increment("k", 0).await, records.get("k").await);
+    assert!(
+        changed.took < QUICK && found.took < QUICK,
+        "{changed:?} {found:?}"
+    );
+    assert_eq!(records.page("/readyz").await.status, 200);
+    let log = records.member.logs();
+    assert!(log.matches("cannot be reached").count() <= 3, "{log}");
+
+    // The server comes back with all that was in it: the value 1 among the rest.
+    records.redis.restart().await.unwrap();
+    assert_eq!(records.cache("k").await, 12);
+    records.increment("k", 1).await.expect(200);
+    assert_eq!(records.read("k").await.0, 13);
+}
+
+/// One process cannot reach the cache while it changes a value that is in there.
+#[tokio::test]
+async fn a_removal_that_failed_is_made_when_the_cache_can_be_reached_again() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let (server, link) = (records.redis.port(), proxy.port());
+    let url = records
+        .redis
+        .url()
+        .replace(&format!(":{server}"), &format!(":{link}"));
+    let cut_off = records.beside(&url).await;
+    records.create("k", 1).await;
+    assert_eq!(cut_off.cache("k").await, 1);
+
+    proxy.refuse();
+    cut_off.increment("k", 1).await.expect(200);
+    assert_eq!(
+        cut_off.read("k").await,
+        (2, false),
+        "a process reads what it wrote"
+    );
+    let owes = cut_off.page("/readyz?verbose").await.expect(200).body;
+    assert!(owes.contains("cache: "), "{owes}");
+    // Another process can reach the cache, and cannot know of the change. The README says so.
+    assert_eq!(records.read("k").await, (1, true));
+    proxy.heal();
+    eventually("the removal", async || records.read("k").await.0 == 2).await;
+    // The process uses the cache again, and never finds the old value there.
+    assert_eq!(cut_off.cache("k").await, 2);
+}
+
+#[tokio::test]
+async fn a_process_that_stops_makes_the_removals_that_it_owes() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let (server, link) = (records.redis.port(), proxy.port());
+    let url = records
+        .redis
+        .url()
+        .replace(&format!(":{server}"), &format!(":{link}"));
+    let stopping = records.beside(&url).await;
+    records.create("k", 1).await;
+    assert_eq!(records.cache("k").await, 1);
+    proxy.refuse();
+    stopping.increment("k", 1).await.expect(200);
+    proxy.heal();
+    stopping.member.stop().await.unwrap();
+    assert_eq!(records.read("k").await.0, 2);
+}
+
+#[tokio::test]
+async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
+    let records = Records::start_alone(&[LONG]).await;
+    records.create("cached", 1).await;
+    records.create("other", 2).await;
+    assert_eq!(records.cache("cached").await, 1);
+    records.postgres.kill();
+    for _ in 0..3 {
+        records
+            .get("other")
+            .await
+            .assert_unavailable("store-refused");
+        assert_eq!(records.read("cached").await, (1, true));
+        let changed = records.increment("other", 1).await;
+        changed.assert_unavailable("store-refused");
+        let created = records
+            .post("create-record", "user_id=u&key=new&value=1")
+            .await;
+        created.assert_unavailable("store-refused");
+    }
+    // A change of a cached value was refused, and the value is dropped with the attempt.
+    let (read, hit) = (records.get("other").await, records.get("cached").await);
+    assert!(hit.took < QUICK, "{hit:?}");
+    read.assert_unavailable("store-refused");
+    assert_eq!(
+        records.page("/readyz").await.status,
+        200,
+        "cached reads need the process"
+    );
+    let state = records.page("/readyz?verbose").await.expect(200).body;
+    assert!(
+        state.contains("database: the database is not available"),
+        "{state}"
+    );
+
+    records.postgres.restart().await.unwrap();
+    eventually("the database", async || {
+        records.get("other").await.status == 200
+    })
+    .await;
+    assert_eq!(records.read("other").await.0, 2, "a refused change counted");
+    assert_eq!(
+        records.increment("other", 1).await.expect(200).json(),
+        record("other", 3)
+    );
+    records.get("new").await.problem(404, "not-found");
+}
+
+/// The answer of the database is lost after the commit: the client hears that the outcome is
+/// unknown, and no old value stays.
+#[tokio::test]
+async fn sessions_that_the_server_ends_are_replaced() {
+    let records = Records::start_on(Postgres::shared().await.unwrap(), &[LONG]).await;
+    records.create("k", 0).await;
+    let mut session = records.session().await;
+    for value in 1..=5 {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(end).execute(&mut session).await.unwrap();
+        assert_eq!(
+            records.increment("k", 1).await.expect(200).json(),
+            record("k", value)
+        );
+    }
+}
+
+/// A statement that waits for a lock of another session is ended, by both sides.
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_503_and_was_not_carried_out() {
+    use sqlx::Connection;
+    let records = Records::start().await;
+    records.create("k", 1).await;
+    let mut lock = records.session().await;
+    let mut lock = lock.begin().await.unwrap();
+    sqlx::query("SELECT FROM users FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let changed = records.increment("k", 1).await;
+    changed.assert_unavailable("store-refused");
+    assert!(changed.took < Duration::from_secs(8), "{changed:?}");
+    lock.rollback().await.unwrap();
+    assert_eq!(records.read("k").await.0, 1);
+}
