@@ -72,7 +72,7 @@ impl Build {
     pub fn run(self) -> Result<Binaries> {
         let exe = this_program()?;
         match project::variable("PAS_DE_DEUX_BIN_DIR") {
-            Some(dir) => ready(Path::new(&dir), &exe),
+            Some(dir) => system(ready(Path::new(&dir), &exe, &PROGRAMS)?),
             None => system(self.own(&exe, &PROGRAMS, &[])?),
         }
     }
@@ -83,10 +83,14 @@ impl Build {
         system(self.cargo(root, Some(target), profile, &PROGRAMS, &[])?)
     }
 
-    /// Builds any programs of the workspace, and answers their paths by name. It builds with the
-    /// features of the whole workspace, like `cargo test --workspace`.
+    /// Builds any programs of the workspace, or takes them from the folder `PAS_DE_DEUX_BIN_DIR` if
+    /// that is set. Answers their paths by name. The build has the features of the whole workspace.
     pub fn programs(self, names: &[&str]) -> Result<HashMap<String, PathBuf>> {
-        self.own(&this_program()?, names, &["--workspace"])
+        let exe = this_program()?;
+        match project::variable("PAS_DE_DEUX_BIN_DIR") {
+            Some(dir) => ready(Path::new(&dir), &exe, names),
+            None => self.own(&exe, names, &["--workspace"]),
+        }
     }
 
     fn own(self, exe: &Path, names: &[&str], more: &[&str]) -> Result<HashMap<String, PathBuf>> {
@@ -157,32 +161,29 @@ fn this_program() -> Result<PathBuf> {
     env::current_exe().context("cannot tell the path of this program")
 }
 
-/// Binaries that were built before. The folder has all three programs. It may do without `stack` if
-/// the running program is `stack`, or has it in its own folder.
-fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
+/// Programs that were built before. The folder has all of them. It may do without `stack` if the
+/// running program is `stack`, or has it in its own folder.
+fn ready(dir: &Path, exe: &Path, names: &[&str]) -> Result<HashMap<String, PathBuf>> {
     let own = if exe.file_name().is_some_and(|name| name == "stack") {
         exe.to_path_buf()
     } else {
         profile_dir(exe).join("stack")
     };
-    let existing = |name: &str, other: Option<PathBuf>| {
+    let existing = |name: &&str| {
+        let other = (*name == "stack").then(|| own.clone());
         let mut places = [dir.join(name)].into_iter().chain(other);
         let found = places.find(|path| path.is_file()).with_context(|| {
             let dir = dir.display();
             format!(
                 "`{name}` is missing in {dir}, where PAS_DE_DEUX_BIN_DIR says that the programs \
-                 are. Build all of them with `cargo build --bin inventory --bin payments --bin \
-                 stack` and put them there, or unset the variable"
+                 are. Build all of them with `cargo build --bin {}` and put them there, or unset \
+                 the variable",
+                names.join(" --bin ")
             )
         })?;
-        anyhow::Ok(std::path::absolute(found)?)
+        anyhow::Ok(((*name).to_owned(), std::path::absolute(found)?))
     };
-    Ok(Binaries {
-        inventory: existing("inventory", None)?,
-        payments: existing("payments", None)?,
-        stack: existing("stack", Some(own))?,
-        acl: None,
-    })
+    names.iter().map(existing).collect()
 }
 
 /// The folder into which a profile is built. Programs are in this folder, tests and examples one
@@ -228,7 +229,9 @@ mod tests {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let chaos = elsewhere.path().join("chaos");
         for name in PROGRAMS {
-            let error = ready(folder.path(), &chaos).unwrap_err().to_string();
+            let error = ready(folder.path(), &chaos, &PROGRAMS)
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.starts_with(&format!("`{name}` is missing in ")),
                 "{error}"
@@ -236,10 +239,10 @@ mod tests {
             assert!(error.contains("cargo build --bin inventory --bin payments --bin stack"));
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let found = ready(folder.path(), &chaos).unwrap();
-        assert_eq!(found.stack, folder.path().join("stack"));
-        fs::rename(&found.stack, elsewhere.path().join("stack")).unwrap();
-        let found = ready(folder.path(), &chaos).unwrap();
-        assert_eq!(found.stack, elsewhere.path().join("stack"));
+        let found = ready(folder.path(), &chaos, &PROGRAMS).unwrap();
+        assert_eq!(found["stack"], folder.path().join("stack"));
+        fs::rename(&found["stack"], elsewhere.path().join("stack")).unwrap();
+        let found = ready(folder.path(), &chaos, &PROGRAMS).unwrap();
+        assert_eq!(found["stack"], elsewhere.path().join("stack"));
     }
 }

@@ -74,7 +74,7 @@ async fn a_dropped_postgres_leaves_no_process_and_no_folder() {
 }
 
 /// Whether a process has this word in its command line, or works in a folder of that name.
-fn is_named(word: &str) -> bool {
+pub(crate) fn is_named(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
         .map(|entry| entry.path())
