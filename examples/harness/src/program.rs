@@ -23,12 +23,12 @@ pub fn build<const COUNT: usize>(names: &[&str; COUNT]) -> Result<[PathBuf; COUN
 
 /// The same, with cargo's progress or with optimisation.
 pub fn build_with<const COUNT: usize>(
-    build: Build,
+    how: Build,
     names: &[&str; COUNT],
 ) -> Result<[PathBuf; COUNT]> {
-    let mut built = locked(&BUILT);
-    let built = built.get_or_insert_default();
-    let is_missing = |name: &&str| !built.contains_key(*name);
+    let mut paths = locked(&BUILT);
+    let paths = paths.get_or_insert_default();
+    let is_missing = |name: &&str| !paths.contains_key(*name);
     let missing: Vec<&str> = names
         .iter()
         .copied()
@@ -36,12 +36,12 @@ pub fn build_with<const COUNT: usize>(
         .filter(is_missing)
         .collect();
     if !missing.is_empty() {
-        let new = build
+        let new = how
             .programs(&missing)
             .context("cannot build the programs")?;
-        built.extend(new);
+        paths.extend(new);
     }
-    Ok(names.map(|name| built[name].clone()))
+    Ok(names.map(|name| paths[name].clone()))
 }
 
 /// How children are started that get this signal at the death of this process.

@@ -189,14 +189,15 @@ impl Passwords {
     }
 
     fn text(&self) -> String {
-        let lines = self.0.iter().map(|(name, it)| format!("{name} {it}\n"));
-        lines.collect()
+        let lines = self.0.iter().map(|(name, it)| format!("{name} {it}"));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// The file that the server reads.
     fn render(&self, acl: &str) -> String {
         let lines = acl.lines().filter(|line| line.starts_with("user "));
-        let mut text: String = lines.map(|line| format!("{line}\n")).collect();
+        let lines: Vec<&str> = lines.collect();
+        let mut text = lines.join("\n") + "\n";
         for (name, password) in &self.0 {
             let place = format!("@{}_PASSWORD@", name.to_uppercase());
             text = text.replace(&place, password);

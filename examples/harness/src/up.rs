@@ -97,7 +97,7 @@ impl Up {
 impl Plan {
     async fn run(self) -> Result<ExitCode> {
         let running = Running::default();
-        let work = self.start_and_watch(&running);
+        let work = Box::pin(self.start_and_watch(&running));
         foreground::run(&self.output, &running, work).await
     }
 

@@ -92,9 +92,11 @@ impl Stop for Running {
     }
 
     fn kill(&self) {
-        let members = self.members();
-        members.iter().for_each(|member| member.process.kill());
-        let servers = locked(&self.servers).clone();
-        servers.iter().for_each(|server| server.process().kill());
+        for member in self.members() {
+            member.process.kill();
+        }
+        for server in &*locked(&self.servers) {
+            server.process().kill();
+        }
     }
 }

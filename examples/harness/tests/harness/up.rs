@@ -157,7 +157,7 @@ fn refused(mut command: Command) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// The settings of the first process: DATABASE_URL, KAFKA_BROKERS, REDIS_URL, ITEMS_REDIS_URL.
+/// The settings of the first process, in the order of the stand-in.
 async fn settings(name: &str, offset: u16) -> Vec<String> {
     let port = Example::by_name(name).unwrap().roles[0].port + offset;
     let answer = stack::client::get(format!("http://127.0.0.1:{port}/")).await;
