@@ -35,9 +35,9 @@ async fn a_value_of_64_kib_is_taken_however_it_is_escaped() {
     let system = System::start(1).await;
     for letter in ["v", "\u{1}", "é"] {
         let value = letter.repeat(MAX / letter.len());
-        let escaped = value.encode_utf16().fold(String::new(), |text, unit| {
-            text + &format!("\\u{unit:04x}")
-        });
+        let escaped = value
+            .encode_utf16()
+            .fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
         let body = format!(r#"{{"value": "{escaped}"}}"#);
         let ticket = system
             .post("/items/large?wait=applied", body)
