@@ -15,23 +15,26 @@ data=$3
 # The user and group of every other container.
 readonly RUN_AS=10001
 
-# write FILE: writes stdin to FILE. A crash leaves the old file or the new one, because the rename
-# comes last. Root stays the owner, so the containers can read the file through their group and
-# cannot change it.
+# write FILE MODE: writes stdin to FILE. A crash leaves the old file or the new one, because the
+# rename comes last. Root stays the owner, so the containers can read the file through their group
+# and cannot change it.
 write() {
     cat >"$1.new"
     chgrp "$RUN_AS" "$1.new"
-    chmod 0640 "$1.new"
+    chmod "$2" "$1.new"
     mv "$1.new" "$1"
 }
 
-# password USER: prints the password, and makes it first if it does not exist.
+# password USER: prints the password, and makes it first if it does not exist. The container of the
+# store can read only the password of the operator, which the health check uses.
 password() {
     file=$config/$1-password
+    mode=0600
+    if [ "$1" = operator ]; then mode=0640; fi
     if [ ! -s "$file" ]; then
         random=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
         test "${#random}" -eq 48
-        printf '%s' "$random" | write "$file"
+        printf '%s' "$random" | write "$file" "$mode"
     fi
     cat "$file"
 }
@@ -53,8 +56,8 @@ s/@ITEMS_PASSWORD@/$items/
 s/@OPERATOR_PASSWORD@/$operator/
 END
 )
-printf '%s\n' "$users" | write "$config/users.acl"
+printf '%s\n' "$users" | write "$config/users.acl" 0640
 # The files are copied and not mounted, so that a checkout works whose files only its owner reads.
-write "$config/redis.conf" </deploy/redis.conf
-write "$config/start-store.sh" </deploy/start-store.sh
-printf 'redis://items:%s@redis:6379' "$items" | write "$urls/items-redis-url"
+write "$config/redis.conf" 0640 </deploy/redis.conf
+write "$config/start-store.sh" 0640 </deploy/start-store.sh
+printf 'redis://items:%s@redis:6379' "$items" | write "$urls/items-redis-url" 0640

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::contract::trace::RequestContext;
 use shared::redis::{Redis, RedisError};
 use shared::store::Store;
 use shared::store::claim::{Claim, Once};
@@ -18,7 +19,6 @@ use crate::domain::{
     Applied, Enqueued, ItemId, ItemValue, QueueLimits, Ticket, TicketId, WriteQueued,
 };
 use crate::keys;
-use shared::contract::trace::RequestContext;
 
 /// The items, and the writes that wait for them. Cheap to clone.
 #[derive(Clone)]

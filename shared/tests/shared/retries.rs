@@ -5,7 +5,9 @@ use std::time::Duration;
 use shared::stream::group::BATCH;
 
 use crate::harness::{Stores, field};
-use crate::script::{AWAY_TWICE, DONE, REFUSE, RETRY, RETRY_TWICE, Script};
+use crate::script::{
+    AWAY_TWICE, DONE, PARK, PARK_AWAY, PARK_REFUSED, REFUSE, RETRY, RETRY_TWICE, Script,
+};
 
 /// After this many attempts an entry becomes a dead letter.
 const MAX_ATTEMPTS: usize = shared::stream::delivery::MAX_ATTEMPTS as usize;
@@ -105,4 +107,40 @@ async fn entries_that_wait_for_another_try_do_not_hold_up_new_ones() {
     let last_done = script.calls_with(DONE).pop().unwrap().at;
     let last_retry = script.calls_with(RETRY).pop().unwrap().at;
     assert!(last_done < last_retry, "after {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_handler_learns_of_each_of_its_events_that_became_a_dead_letter() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE, PARK, RETRY]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_parked(2).await;
+    stores.wait_settled().await;
+    assert_eq!(
+        script.parked(),
+        [(PARK, "hopeless"), (RETRY, "max_deliveries")]
+    );
+}
+
+#[tokio::test]
+async fn an_entry_is_not_acknowledged_before_its_handler_learned_of_the_dead_letter() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([PARK_AWAY, DONE]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(script.parked(), [(PARK_AWAY, "hopeless"); 2]);
+    stores.wait_parked(1).await;
+}
+
+#[tokio::test]
+async fn a_handler_that_cannot_act_on_a_dead_letter_holds_up_no_entry() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([PARK_REFUSED, DONE]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(script.parked(), [(PARK_REFUSED, "hopeless")]);
+    assert_eq!(script.times(DONE), [1]);
 }

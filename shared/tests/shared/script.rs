@@ -17,6 +17,7 @@ use tokio::time::Instant;
 #[derive(Clone, Default)]
 pub(crate) struct Script {
     calls: Arc<Mutex<Vec<Call>>>,
+    parked: Arc<Mutex<Vec<(u32, &'static str)>>>,
     let_go: Arc<Notify>,
 }
 
@@ -49,6 +50,10 @@ pub(crate) const AWAY: u32 = 9;
 pub(crate) const FAIL_THEN_DIE: u32 = 10;
 /// The store is unreachable at the first [`LONG`] attempts, and each takes a while to fail.
 pub(crate) const AWAY_LONG: u32 = 11;
+/// Like [`PARK`], and the store is unreachable when the handler first learns of the dead letter.
+pub(crate) const PARK_AWAY: u32 = 12;
+/// Like [`PARK`], and the store refuses what the handler does about the dead letter.
+pub(crate) const PARK_REFUSED: u32 = 13;
 /// How long such an attempt takes, like a wait for a replica that is away.
 const FAILURE_TIME: Duration = Duration::from_millis(100);
 /// The number of attempts of an order of [`AWAY_LONG`] that fail.
@@ -58,6 +63,12 @@ impl Script {
     /// All batches that the handler got so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// The quantities of the orders that became dead letters, each with the reason, as the handler
+    /// learned of them.
+    pub(crate) fn parked(&self) -> Vec<(u32, &'static str)> {
+        self.parked.lock().unwrap().clone()
     }
 
     /// Lets the handler succeed on the orders it holds.
@@ -95,7 +106,7 @@ impl Script {
             RETRY_TWICE if self.times_of(event.order_id) <= 2 => {
                 Settlement::Retry("not yet".to_owned())
             }
-            PARK => Settlement::Park(Parking {
+            PARK | PARK_AWAY | PARK_REFUSED => Settlement::Park(Parking {
                 reason: "hopeless",
                 detail: "it will never work".to_owned(),
             }),
@@ -152,6 +163,16 @@ impl Handler for Script {
             return Err(RedisError::unknown("it is away"));
         }
         Ok(events.iter().map(|event| self.settle(event)).collect())
+    }
+
+    async fn parked(&self, event: &OrderCompleted, parking: &Parking) -> Result<(), RedisError> {
+        let mut parked = self.parked.lock().unwrap();
+        parked.push((event.quantity, parking.reason));
+        match (event.quantity, parked.len()) {
+            (PARK_AWAY, 1) => Err(RedisError::unknown("it is away")),
+            (PARK_REFUSED, _) => Err(RedisError::malformed("a record", "odd")),
+            _ => Ok(()),
+        }
     }
 }
 

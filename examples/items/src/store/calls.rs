@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use shared::contract::event::Event;
 use shared::contract::trace::RequestContext;
 use shared::store::claim::Claim;
 use shared::store::function::Call;
 use shared::store::partition::Partition;
-
-use shared::contract::event::Event;
 
 use crate::domain::{ItemId, ItemValue, QueueLimits, TicketId, WriteQueued};
 use crate::keys;

@@ -1,6 +1,6 @@
 //! Partitions: an item, its tickets and its entries lie in one partition.
 
-use items::domain::{Applied, Enqueued, Ticket};
+use items::domain::{Applied, Enqueued, Ticket, WriteQueued};
 use shared::contract::event::Event;
 use shared::contract::trace::RequestContext;
 use shared::store::claim::Once;
@@ -8,7 +8,6 @@ use shared::store::partition::Partitions;
 use shared::stream::delivery::Delivered;
 
 use crate::harness::{LIMITS, lone_store, operate};
-use items::domain::WriteQueued;
 
 #[tokio::test]
 async fn items_are_spread_over_partitions_and_found_again() {

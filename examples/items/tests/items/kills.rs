@@ -1,9 +1,10 @@
 //! Workers are killed while they work: at each command by which a write goes on, and at any moment.
 
+use std::time::Duration;
+
 use proof::proxy::{Moment, Protocol, Proxy, Trap};
 use serde_json::Value;
 use stack::wait::eventually;
-use std::time::Duration;
 
 use crate::harness::System;
 

@@ -106,7 +106,7 @@ impl Mix for Load {
 
     async fn disturb(&self, turn: usize) -> Result<&'static str> {
         let workers = &self.system.workers;
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             let worker = &workers[turn / 2 % workers.len()];
             worker.kill();
             worker.restart().await?;

@@ -80,7 +80,7 @@ async fn each_process_says_what_is_wrong_with_its_settings_and_ends() {
             let ended = ended.unwrap();
             assert_eq!(ended.status.code(), Some(2), "{verb}, {name}");
             let said = String::from_utf8(ended.stderr).unwrap();
-            assert!(said.starts_with(name), "{verb}: {said}");
+            assert!(said.contains(&format!("  {name}: ")), "{verb}: {said}");
         }
     }
 }

@@ -2,11 +2,16 @@
 
 use harness::http::{Answer, Method};
 use serde_json::json;
+use stack::client::read_to_end;
+use stack::wait::eventually;
+use tokio::io::AsyncWriteExt;
 
 use crate::harness::{System, detail};
 
 /// Most bytes of a value.
 const MAX: usize = 64 * 1024;
+/// The most large bodies that a process reads at once.
+const LARGE_BODIES: usize = 32;
 
 #[tokio::test]
 async fn a_value_comes_back_byte_for_byte() {
@@ -30,10 +35,9 @@ async fn a_value_of_64_kib_is_taken_however_it_is_escaped() {
     let system = System::start(1).await;
     for letter in ["v", "\u{1}", "é"] {
         let value = letter.repeat(MAX / letter.len());
-        let escaped: String = value
+        let escaped = value
             .encode_utf16()
-            .map(|unit| format!("\\u{unit:04x}"))
-            .collect();
+            .fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
         let body = format!(r#"{{"value": "{escaped}"}}"#);
         let ticket = system
             .post("/items/large?wait=applied", body)
@@ -56,12 +60,8 @@ async fn a_longer_value_is_refused_and_nothing_is_written() {
     let answer = system.post("/items/1", body).await;
     answer.problem(413, "body-too-large");
     assert_eq!(detail(&answer), "the limit is 394240 bytes");
-    assert_eq!(
-        system.operate::<u64>(&["DBSIZE"]).await,
-        system
-            .operate::<u64>(&["EXISTS", "identity", "libraries"])
-            .await
-    );
+    let written = system.operate::<u64>(&["EXISTS", "writes", "item:1", "backlog"]);
+    assert_eq!(written.await, 0);
 }
 
 #[tokio::test]
@@ -74,6 +74,37 @@ async fn a_large_body_without_a_length_is_refused() {
     let answer = system.raw(&format!("{head}{chunk}")).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("the limit is 16384 bytes"), "{answer}");
+}
+
+/// Each connection may bring a body, so large bodies could fill the memory of the process.
+#[tokio::test]
+async fn at_most_32_large_bodies_are_read_at_once() {
+    let system = System::start(1).await;
+    let body = json!({ "value": "v".repeat(MAX) }).to_string();
+    let head = format!(
+        "POST /items/1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut streams = Vec::new();
+    for _ in 0..LARGE_BODIES {
+        let mut stream = system.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    let refused = eventually("one more large body is refused", async || {
+        let answer = system.post("/items/1", body.clone()).await;
+        (answer.status == 503).then_some(answer)
+    })
+    .await;
+    refused.assert_unavailable("overloaded");
+    system.write_applied("1", "a small body is taken").await;
+    for stream in &mut streams {
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let answer = read_to_end(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    }
+    system.post("/items/1", body).await.expect(202);
 }
 
 #[tokio::test]
