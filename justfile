@@ -73,7 +73,7 @@ test *args:
 contracts:
     WRITE_CONTRACTS=1 cargo test --test contracts
 
-# schemathesis, newman, Chromium and the validators, on private systems; tools/install brings them
+# schemathesis, newman, Chromium, the validators and readers in other languages, on private systems; tools/install brings them
 [group('check')]
 tools *args:
     cargo test --test tools {{ args }}

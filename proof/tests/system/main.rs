@@ -40,6 +40,7 @@ mod partitions;
 mod pipes;
 mod poison;
 mod races;
+mod readers;
 mod reconcile;
 mod refusals;
 mod releases;

@@ -86,6 +86,7 @@ async fn a_wrong_configuration_ends_with_status_2_and_every_mistake() {
         ("PARTITIONS", "0"),
         ("RECLAIM_IDLE", "1ms"),
         ("STREAM_RETENTION", "soon"),
+        ("FOREIGN_GROUP_LIMIT", "9m"),
         ("LOG_FORMAT", "xml"),
     ];
     let of_inventory = [("DEDUPE_RETENTION", "1h")];

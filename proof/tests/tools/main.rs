@@ -8,6 +8,7 @@
 
 mod api;
 mod browser;
+mod consumers;
 mod documents;
 mod explorer;
 mod program;

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::tree::{crates, files, name_of, read, root};
 
 /// Files that people read, and files with comments.
-const ENDINGS: [&str; 15] = [
+const ENDINGS: [&str; 17] = [
     ".rs",
     ".lua",
     ".md",
@@ -18,6 +18,8 @@ const ENDINGS: [&str; 15] = [
     ".conf",
     ".acl",
     ".py",
+    ".js",
+    ".go",
     ".c",
     "justfile",
     "Dockerfile",
