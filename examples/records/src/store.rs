@@ -1,12 +1,12 @@
 //! The records: Postgres holds them, and Redis keeps copies of their values (cache-aside).
 //!
 //! A reader that finds no entry in the cache takes a *lease*, reads the database, and stores the
-//! value only if its lease still stands. A writer replaces the entry by its *hold* before it
-//! writes, and removes the entry after its commit, before it answers. While the hold stands, no
-//! reader uses or stores a value. So:
+//! value only if its lease still stands. A writer places a *hold* and removes the entry before it
+//! writes. After its commit, and before it answers, it removes the entry again and ends its hold.
+//! While a hold stands, no reader gets a lease. So:
 //!
 //! * A value that was read before a change is never stored after the change.
-//! * A writer that dies anywhere leaves its hold, or nothing. The hold ends by itself, and readers
+//! * A writer that dies anywhere leaves its hold. The hold ends by itself after 15 s, and readers
 //!   ask the database until then.
 //! * A writer that cannot reach the cache owes a removal (`owed`). Until it is done, its process
 //!   reads from the database. Another process that reaches the cache may see the old value, until

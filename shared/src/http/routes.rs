@@ -154,6 +154,7 @@ impl Routes {
     /// The endpoint at a path, made if need be. A parameter is written `:id`, or `{id}` as in
     /// documents.
     fn endpoint(&mut self, path: &str) -> &mut Endpoint {
+        let path = crate::http::slashed::without(path);
         let (mut node, mut parameters) = (&mut self.root, Vec::new());
         for (index, segment) in path.split('/').enumerate().skip(1) {
             if segment.starts_with([':', '{']) {

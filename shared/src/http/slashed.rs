@@ -1,4 +1,5 @@
-//! Operations whose paths end with a slash. The framework removes that slash from each path.
+//! Operations whose paths end with a slash in the document. The framework removes that slash from
+//! each path. Requests may have it or not: see `request::target`.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,14 @@ use poem_openapi::registry::{MetaApi, MetaPath, Registry};
 /// The operations of an API, with a slash at the end of each path.
 #[derive(Clone)]
 pub struct Slashed<A>(pub A);
+
+/// A path without a slash at its end, as the paths of requests are.
+pub(crate) fn without(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some(short) if !short.is_empty() => short,
+        _ => path,
+    }
+}
 
 impl<A: OpenApi> OpenApi for Slashed<A> {
     fn meta() -> Vec<MetaApi> {

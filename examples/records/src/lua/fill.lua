@@ -1,8 +1,8 @@
 --[[ fill: stores the value of a record, if the lease that its reader took still stands.
-  A writer replaces the lease before it writes, so a value that was read before is not stored.
+  Each change removes the lease, so a value that was read before a change is not stored after it.
 
-  KEYS  1 entry
-  ARGV  1 lease  2 value  3 lifetime in milliseconds
+  KEYS  1 entry  2 holds
+  ARGV  1 lease  2 value  3 its lifetime in milliseconds
   Reply 1 stored, 0 the lease is gone
 ]]
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then

@@ -1,12 +1,9 @@
---[[ release: removes the entry of a record, unless another writer holds it.
-  That writer removes the entry later, and until then no reader uses it.
+--[[ release: ends a change of a record. Removes the entry again: the hold may not have been placed.
 
-  KEYS  1 entry
-  ARGV  1 hold of this writer
-  Reply 1 removed, 0 there was no entry, or another writer holds it
+  KEYS  1 entry  2 holds
+  ARGV  1 hold
+  Reply 1
 ]]
-local found = redis.call('GET', KEYS[1])
-if found and string.sub(found, 1, 5) == 'hold:' and found ~= ARGV[1] then
-  return 0
-end
-return redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1

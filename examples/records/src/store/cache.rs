@@ -1,5 +1,8 @@
 //! Redis: copies of values, leases of readers, and holds of writers. The cache never fails: without
 //! Redis there is nothing in it.
+//!
+//! The entry of a record is its value, or the lease of one reader. The holds of its writers are a
+//! sorted set, by the times at which they end.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,7 @@ pub(super) struct Cache {
     owed: Owed,
 }
 
-/// The key of a record in the cache.
+/// What names the entry and the holds of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry(String);
 
@@ -42,16 +45,18 @@ pub(super) struct Lease {
     token: String,
 }
 
-/// The entry of a record, held by one writer.
+/// A writer's hold on a record.
 pub(super) struct Hold<'a> {
     cache: &'a Cache,
     entry: Entry,
     token: String,
-    /// Whether the hold was placed, or the entry was removed.
+    /// Whether the hold stands, or was ended.
     is_safe: bool,
 }
 
+const LEASE: &str = include_str!("../lua/lease.lua");
 const FILL: &str = include_str!("../lua/fill.lua");
+const HOLD: &str = include_str!("../lua/hold.lua");
 const RELEASE: &str = include_str!("../lua/release.lua");
 
 /// Longest wait for an answer of Redis.
@@ -64,17 +69,25 @@ const _: () = assert!(HOLD_TIME.as_secs() > 2 * STATEMENT_TIMEOUT.as_secs());
 /// Most owed removals of one round.
 const REPAIR_BATCH: usize = 1_000;
 
+/// What a value begins with. A lease does not.
 const VALUE: &str = "value:";
-const LEASE: &str = "lease:";
-const HOLD: &str = "hold:";
 
 impl Entry {
-    /// The key of this record of this database. The length keeps two pairs of names apart that
+    /// The name of this record of this database. The length keeps two pairs of names apart that
     /// would be the same text side by side.
     pub(super) fn of(database: &str, id: &RecordId) -> Self {
         let (user_id, key) = (id.user_id.as_str(), id.key.as_str());
-        let length = user_id.len();
-        Self(format!("record:{database}:{length}:{user_id}:{key}"))
+        Self(format!("{database}:{}:{user_id}:{key}", user_id.len()))
+    }
+
+    /// The key of the value or lease. The braces keep both keys on one node of a cluster.
+    fn key(&self) -> String {
+        format!("record:{{{}}}", self.0)
+    }
+
+    /// The key of the holds.
+    fn holds(&self) -> String {
+        format!("holds:{{{}}}", self.0)
     }
 }
 
@@ -93,7 +106,7 @@ impl Cache {
         if !self.owed.is_clear(Instant::now()) {
             return Look::Nothing;
         }
-        let Some(found) = self.run(Command::new("GET").key(&*entry.0)).await else {
+        let Some(found) = self.run(Command::new("GET").key(entry.key())).await else {
             return Look::Nothing;
         };
         if !found.is_null() {
@@ -103,10 +116,11 @@ impl Cache {
                 .and_then(|value| value.parse().ok());
             return value.map_or(Look::Nothing, Look::Value);
         }
-        let token = token(LEASE);
-        let lease = set(&entry, &token, HOLD_TIME).arg("NX");
-        match self.run(lease).await {
-            Some(taken) if !taken.is_null() => Look::Lease(Lease { entry, token }),
+        let token = token();
+        let lease = script(LEASE, &entry).arg(&*token);
+        let taken = self.run(lease.arg(milliseconds(HOLD_TIME))).await;
+        match taken.map(|taken| taken.int()) {
+            Some(Ok(1)) => Look::Lease(Lease { entry, token }),
             _ => Look::Nothing,
         }
     }
@@ -121,10 +135,11 @@ impl Cache {
         self.run(fill).await;
     }
 
-    /// Replaces the entry of a record by a hold, before the record is changed.
+    /// Places a hold, before a record is changed.
     pub(super) async fn hold(&self, entry: Entry) -> Hold<'_> {
-        let token = token(HOLD);
-        let placed = self.run(set(&entry, &token, HOLD_TIME)).await;
+        let token = token();
+        let hold = script(HOLD, &entry).arg(&*token);
+        let placed = self.run(hold.arg(milliseconds(HOLD_TIME))).await;
         Hold {
             cache: self,
             entry,
@@ -174,7 +189,7 @@ impl Cache {
 }
 
 impl Hold<'_> {
-    /// Removes the entry, after the change. If Redis does not answer, the removal is owed.
+    /// Ends the hold, after the change. If Redis does not answer, the removal is owed.
     pub(super) async fn release(mut self) {
         let release = script(RELEASE, &self.entry).arg(&*self.token);
         self.is_safe = self.cache.run(release).await.is_some();
@@ -191,19 +206,16 @@ impl Drop for Hold<'_> {
     }
 }
 
-fn token(kind: &str) -> String {
-    format!("{kind}{}", Uuid::now_v7().simple())
+/// A text that no other lease or hold has.
+fn token() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
-fn set(entry: &Entry, text: &str, lifetime: Duration) -> Command {
-    let set = Command::new("SET").key(&*entry.0).arg(text);
-    set.arg("PX").arg(milliseconds(lifetime))
-}
-
-/// A call of a script about one entry. Redis keeps the script, and a Redis that lost it takes it
-/// again.
+/// A call of a script about one record. The script goes along, so a Redis that has lost everything
+/// knows it.
 fn script(text: &'static str, entry: &Entry) -> Command {
-    Command::new("EVAL").arg(text).arg(1).key(&*entry.0)
+    let call = Command::new("EVAL").arg(text).arg(2);
+    call.key(entry.key()).key(entry.holds())
 }
 
 fn milliseconds(time: Duration) -> i64 {

@@ -38,14 +38,23 @@ async fn the_document_describes_exactly_the_five_operations() {
         "{get}"
     );
     let explorer = records.page("/docs").await.expect(200);
-    assert!(explorer.body.contains("increment-value/"));
+    assert!(explorer.body.contains("/increment-value/"));
     assert_eq!(records.page("/asyncapi.yaml").await.status, 404);
 }
 
 #[tokio::test]
 async fn other_paths_and_methods_are_problems_and_each_kind_has_a_page() {
     let records = Records::start().await;
-    records.page("/get-record").await.problem(404, "not-found");
+    records
+        .page("/get-records/")
+        .await
+        .problem(404, "not-found");
+    records.create("k", 1).await;
+    // A slash at the end of a path makes no difference.
+    for path in ["/get-record", "/get-record/"] {
+        let found = records.page(&format!("{path}?user_id=u&key=k")).await;
+        assert_eq!(found.expect(200).json()["value"], 1);
+    }
     for (path, method) in PATHS {
         let wrong = if method == "get" {
             Method::POST

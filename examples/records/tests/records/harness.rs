@@ -107,7 +107,8 @@ impl Process {
     pub(crate) async fn start(database: &str, redis: &str, settings: &[(&str, &str)]) -> Self {
         let servers = [("DATABASE_URL", database), ("REDIS_URL", redis)];
         let settings = [&servers, settings].concat();
-        let member = Member::start("records serve", &binary().await, &["serve"], &settings);
+        let binary = binary().await;
+        let member = Member::start("records serve", &binary, &["serve"], &settings);
         let member = member.await.unwrap();
         Self {
             site: member.site(),

@@ -127,7 +127,7 @@ async fn claims_are_kept_for_two_days() {
         .await
         .unwrap();
     store.sweep_claims().await.unwrap();
-    let kept = query_scalar("SELECT key FROM claims")
+    let kept: Result<Vec<String>, _> = query_scalar("SELECT key FROM claims")
         .fetch_all(&mut session)
         .await;
     assert_eq!(kept.unwrap(), ["young".to_owned()]);

@@ -2,6 +2,7 @@
 //! and every change is counted at the end.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ::harness::http::{Answer, Method};
@@ -41,6 +42,9 @@ struct Sum {
 /// What one client knows of its own record, and the request whose outcome it does not know yet.
 #[derive(Default)]
 struct Own {
+    /// The part of its key that counts up. A deletion without an answer may still be carried out
+    /// later, so the client leaves that record alone.
+    generation: u64,
     value: Option<i64>,
     requests: u64,
     pending: Option<Request>,
@@ -61,6 +65,13 @@ enum Kind {
     Delete,
 }
 
+impl Own {
+    /// The key of the record.
+    fn key(&self, client: usize) -> String {
+        format!("{client}-{}", self.generation)
+    }
+}
+
 impl Clients {
     /// Sends a request to one of both processes. `None`: there was no answer.
     async fn ask(&self, random: &mut Rng, method: Method, path: &str, key: &str) -> Option<Answer> {
@@ -79,6 +90,7 @@ impl Clients {
 
     async fn change(&self, client: usize, random: &mut Rng, request: Request) -> Outcome {
         let Request { kind, key } = &request;
+        let own = self.own[client].borrow().key(client);
         let (method, path) = match *kind {
             Kind::Add(shared, x) => (
                 Method::POST,
@@ -86,21 +98,25 @@ impl Clients {
             ),
             Kind::Create(value) => (
                 Method::POST,
-                format!("create-record/?user_id=own&key={client}&value={value}"),
+                format!("create-record/?user_id=own&key={own}&value={value}"),
             ),
             Kind::Change(x) => (
                 Method::POST,
-                format!("decrement-value/?user_id=own&key={client}&x={}", -x),
+                format!("decrement-value/?user_id=own&key={own}&x={}", -x),
             ),
             Kind::Delete => (
                 Method::DELETE,
-                format!("delete-record/?user_id=own&key={client}"),
+                format!("delete-record/?user_id=own&key={own}"),
             ),
         };
         let answer = self.ask(random, method, &path, key).await;
         let mut own = self.own[client].borrow_mut();
         let Some(answer) = answer.filter(|answer| answer.status != 503) else {
-            own.pending = Some(request);
+            if let Kind::Delete = kind {
+                (own.generation, own.value) = (own.generation + 1, None);
+            } else {
+                own.pending = Some(request);
+            }
             return Outcome::Unknown;
         };
         match (*kind, answer.status) {
@@ -117,8 +133,7 @@ impl Clients {
                     "{request:?} {answer:?}"
                 );
             }
-            // The first request for it may have had no answer.
-            (Kind::Delete, 204 | 404) => own.value = None,
+            (Kind::Delete, 204) => own.value = None,
             _ => panic!("{request:?}: {answer:?}"),
         }
         Outcome::Done
@@ -146,7 +161,8 @@ impl Clients {
     }
 
     async fn read_own(&self, client: usize, random: &mut Rng) -> Outcome {
-        let path = format!("get-record/?user_id=own&key={client}");
+        let own = self.own[client].borrow().key(client);
+        let path = format!("get-record/?user_id=own&key={own}");
         let answer = self.ask(random, Method::GET, &path, "").await;
         let expected = self.own[client].borrow().value;
         match answer {
@@ -288,15 +304,28 @@ async fn check(clients: &Clients) {
         );
         expected.push(("all".to_owned(), shared.to_string(), sum.answered.get()));
     }
+    let mut left_alone = BTreeSet::new();
     for (client, own) in clients.own.iter().enumerate() {
-        let value = own.borrow().value;
-        expected.extend(value.map(|value| ("own".to_owned(), client.to_string(), value)));
+        let own = own.borrow();
+        let found = own
+            .value
+            .map(|value| ("own".to_owned(), own.key(client), value));
+        expected.extend(found);
+        left_alone.extend((0..own.generation).map(|generation| {
+            let earlier = Own {
+                generation,
+                ..Own::default()
+            };
+            earlier.key(client)
+        }));
     }
     expected.sort_unstable();
-    let select =
-        "SELECT user_id, key, value FROM users ORDER BY user_id COLLATE \"C\", key COLLATE \"C\"";
     let mut session = clients.records.session().await;
-    let found: Vec<(String, String, i64)> = query_as(select).fetch_all(&mut session).await.unwrap();
+    let select = "SELECT user_id, key, value FROM users";
+    let found = query_as(select).fetch_all(&mut session).await;
+    let mut found: Vec<(String, String, i64)> = found.unwrap();
+    found.retain(|(user, key, _)| user == "all" || !left_alone.contains(key));
+    found.sort_unstable();
     assert_eq!(found, expected);
     for (user, key, value) in expected {
         for process in [&clients.records.process, &clients.other] {

@@ -3,6 +3,7 @@
 use poem::handler;
 
 use super::*;
+use crate::http::slashed::Slashed;
 
 struct Orders;
 
@@ -52,6 +53,21 @@ fn a_segment_that_is_named_goes_before_a_parameter() {
     assert_eq!(allowed("/orders/stream").as_deref(), Some("GET, HEAD"));
     assert_eq!(allowed("/orders/7").as_deref(), Some("DELETE"));
     assert_eq!(allowed("/orders/stream/cancel").as_deref(), Some("POST"));
+}
+
+/// Every request arrives without that slash.
+#[test]
+fn a_slash_at_the_end_of_an_operation_is_for_the_document() {
+    let routes = Routes::default().api(Slashed(Orders), &NO_STORE);
+    let allow = routes.find("/orders").map(Endpoint::allow);
+    assert_eq!(allow.unwrap(), "GET, HEAD, POST");
+    assert!(routes.find("/orders/").is_none());
+    let paths: Vec<_> = Slashed::<Orders>::meta()[0]
+        .paths
+        .iter()
+        .map(|path| path.path.clone())
+        .collect();
+    assert!(paths.iter().all(|path| path.ends_with('/')), "{paths:?}");
 }
 
 #[test]
