@@ -9,8 +9,8 @@ use crate::api::{self, Api};
 use crate::config::Config;
 use crate::store::RecordStore;
 
-/// Pause between two rounds of removals that are owed to the cache.
-const REPAIR_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause between two looks for records that are stale in the cache.
+const REPAIR_INTERVAL: Duration = Duration::from_millis(500);
 /// Pause between two sweeps of old claims.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -35,16 +35,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     for note in store.notes() {
         process.note(note);
     }
-    let api = Api {
-        store: store.clone(),
-    };
-    let routes = api::routes(api, config.common.http.public_url.as_ref());
-    let served = process.serve(&config.common, routes).await;
-    // The last requests may owe removals. Without this attempt their values stay for `CACHE_TTL`.
-    if let Err(error) = store.repair_cache().await {
-        tracing::warn!(%error, "values that changed may stay in the cache until they expire");
-    }
-    served
+    let routes = api::routes(Api { store }, config.common.http.public_url.as_ref());
+    process.serve(&config.common, routes).await
 }
 
 /// The OpenAPI document.

@@ -8,9 +8,9 @@
 //! * A value that was read before a change is never stored after the change.
 //! * A writer that dies anywhere leaves its hold. The hold ends by itself after 15 s, and readers
 //!   ask the database until then.
-//! * A writer that cannot reach the cache owes a removal (`owed`). Until it is done, its process
-//!   reads from the database. Another process that reaches the cache may see the old value, until
-//!   the removal is done; if the process dies first, for as long as the lifetime of a value.
+//! * A writer that cannot reach the cache notes in its transaction that the record is stale. Any
+//!   process removes such records from the cache, twice a second. Until then the process of the
+//!   writer asks the database. Another process that reaches the cache may see the old value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,11 @@ use std::time::Duration;
 use shared::base::gate::Gates;
 use shared::base::health::Note;
 use shared::base::shutdown::Shutdown;
-use shared::redis::RedisError;
 use shared::store::claim::{Claim, Once};
 
 mod cache;
 mod database;
 mod error;
-mod owed;
 mod statements;
 
 use crate::config::Config;
@@ -74,7 +72,7 @@ impl RecordStore {
         value: i64,
         claim: Option<&Claim>,
     ) -> Result<Once<Creation>, StoreError> {
-        let create = self.0.database.create_record(id, value, claim);
+        let create = |is_stale| self.0.database.create_record(id, value, claim, is_stale);
         Ok(once(
             self.0.write(id, create).await?,
             |written| match written {
@@ -91,7 +89,7 @@ impl RecordStore {
         change: Change,
         claim: Option<&Claim>,
     ) -> Result<Once<Changed>, StoreError> {
-        let write = self.0.database.change_value(id, change, claim);
+        let write = |is_stale| self.0.database.change_value(id, change, claim, is_stale);
         Ok(once(
             self.0.write(id, write).await?,
             |written| match written {
@@ -104,7 +102,8 @@ impl RecordStore {
 
     /// Deletes a record. Answers whether there was one.
     pub async fn delete_record(&self, id: &RecordId) -> Result<bool, StoreError> {
-        self.0.write(id, self.0.database.delete_record(id)).await
+        let delete = |is_stale| self.0.database.delete_record(id, is_stale);
+        self.0.write(id, delete).await
     }
 
     /// Removes claims of idempotency keys that are older than two days.
@@ -112,9 +111,25 @@ impl RecordStore {
         self.0.database.sweep_claims().await
     }
 
-    /// Makes the removals that are owed to the cache.
-    pub async fn repair_cache(&self) -> Result<(), RedisError> {
-        self.0.cache.repair().await
+    /// Removes records from the cache that any process changed while it could not reach the cache.
+    pub async fn repair_cache(&self) -> anyhow::Result<()> {
+        let Inner {
+            database, cache, ..
+        } = &*self.0;
+        let (unheld, identity) = (cache.unheld(), database.identity()?);
+        loop {
+            let stale = database.find_stale().await?;
+            if stale.is_empty() {
+                break;
+            }
+            for (user_id, key, _) in &stale {
+                cache.remove(&Entry::of(identity, user_id, key)).await?;
+            }
+            let changes = stale.into_iter().map(|(_, _, change)| change);
+            database.forget_stale(changes.collect()).await?;
+        }
+        cache.trust(unheld);
+        Ok(())
     }
 
     /// The states of the database and of the cache, for people. A process whose database is down
@@ -151,23 +166,30 @@ impl Inner {
         Ok(value.map(|value| Found { value, source }))
     }
 
-    /// Makes a change between hold and release. If it is unknown whether the change was made, the
-    /// hold stays until it ends by itself: Postgres may still be about to commit.
-    async fn write<T>(
+    /// Makes a change between hold and release. Without a hold, the change notes that the record is
+    /// stale. If it is unknown whether the change was made, the hold stays until it ends by itself:
+    /// Postgres may still be about to commit.
+    async fn write<T, F>(
         &self,
         id: &RecordId,
-        change: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+        change: impl FnOnce(bool) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let hold = self.cache.hold(self.entry(id)?).await;
-        let changed = change.await;
-        if !matches!(changed, Err(StoreError::Unknown(_))) {
-            hold.release().await;
+        let changed = change(hold.is_none()).await;
+        match (hold, &changed) {
+            (None, _) => self.cache.distrust(),
+            (Some(_), Err(StoreError::Unknown(_))) => {}
+            (Some(hold), _) => self.cache.release(hold).await,
         }
         changed
     }
 
     fn entry(&self, id: &RecordId) -> Result<Entry, StoreError> {
-        Ok(Entry::of(self.database.identity()?, id))
+        let (user_id, key) = (id.user_id.as_str(), id.key.as_str());
+        Ok(Entry::of(self.database.identity()?, user_id, key))
     }
 }
 

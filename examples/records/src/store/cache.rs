@@ -4,15 +4,14 @@
 //! The entry of a record is its value, or the lease of one reader. The holds of its writers are a
 //! sorted set, by the times at which they end.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shared::base::breaker::Breaker;
 use shared::redis::{Command, Redis, RedisError, RedisUrl, Reply};
 use uuid::Uuid;
 
-use crate::domain::RecordId;
 use crate::store::database::STATEMENT_TIMEOUT;
-use crate::store::owed::Owed;
 
 /// The cache in front of the database.
 pub(super) struct Cache {
@@ -20,8 +19,10 @@ pub(super) struct Cache {
     /// How long a value stays.
     lifetime: Duration,
     breaker: Breaker,
-    /// Entries that could not be removed after a change.
-    owed: Owed,
+    /// Changes of this process without a hold. Other processes may not know of them.
+    unheld: AtomicU64,
+    /// As many of them as were repaired. The cache is used while all are.
+    repaired: AtomicU64,
 }
 
 /// What names the entry and the holds of a record.
@@ -46,12 +47,9 @@ pub(super) struct Lease {
 }
 
 /// A writer's hold on a record.
-pub(super) struct Hold<'a> {
-    cache: &'a Cache,
+pub(super) struct Hold {
     entry: Entry,
     token: String,
-    /// Whether the hold stands, or was ended.
-    is_safe: bool,
 }
 
 const LEASE: &str = include_str!("../lua/lease.lua");
@@ -66,8 +64,6 @@ const OPEN_FOR: Duration = Duration::from_secs(1);
 /// How long a lease or a hold stands, if nothing ends it: longer than any statement runs.
 const HOLD_TIME: Duration = Duration::from_secs(15);
 const _: () = assert!(HOLD_TIME.as_secs() > 2 * STATEMENT_TIMEOUT.as_secs());
-/// Most owed removals of one round.
-const REPAIR_BATCH: usize = 1_000;
 
 /// What a value begins with. A lease does not.
 const VALUE: &str = "value:";
@@ -75,8 +71,7 @@ const VALUE: &str = "value:";
 impl Entry {
     /// The name of this record of this database. The length keeps two pairs of names apart that
     /// would be the same text side by side.
-    pub(super) fn of(database: &str, id: &RecordId) -> Self {
-        let (user_id, key) = (id.user_id.as_str(), id.key.as_str());
+    pub(super) fn of(database: &str, user_id: &str, key: &str) -> Self {
         Self(format!("{database}:{}:{user_id}:{key}", user_id.len()))
     }
 
@@ -97,13 +92,15 @@ impl Cache {
             redis: Redis::within(redis, TIMEOUT),
             lifetime,
             breaker: Breaker::new(OPEN_FOR),
-            owed: Owed::default(),
+            // A process that died may have left something to repair.
+            unheld: AtomicU64::new(1),
+            repaired: AtomicU64::new(0),
         }
     }
 
     /// Looks for a value, and takes a lease if there is no entry.
     pub(super) async fn look(&self, entry: Entry) -> Look {
-        if !self.owed.is_clear(Instant::now()) {
+        if !self.is_trusted() {
             return Look::Nothing;
         }
         let Some(found) = self.run(Command::new("GET").key(entry.key())).await else {
@@ -135,37 +132,54 @@ impl Cache {
         self.run(fill).await;
     }
 
-    /// Places a hold, before a record is changed.
-    pub(super) async fn hold(&self, entry: Entry) -> Hold<'_> {
+    /// Places a hold, before a record is changed. `None` if the cache cannot be reached.
+    pub(super) async fn hold(&self, entry: Entry) -> Option<Hold> {
         let token = token();
         let hold = script(HOLD, &entry).arg(&*token);
         let placed = self.run(hold.arg(milliseconds(HOLD_TIME))).await;
-        Hold {
-            cache: self,
-            entry,
-            token,
-            is_safe: placed.is_some(),
-        }
+        placed.map(|_| Hold { entry, token })
     }
 
-    /// Makes the removals that are owed, as far as Redis answers.
-    pub(super) async fn repair(&self) -> Result<(), RedisError> {
-        let (entries, number) = self.owed.batch(REPAIR_BATCH);
-        for entry in entries {
-            self.redis.run(script(RELEASE, &entry).arg("")).await?;
-            self.owed.settle(&entry, number);
-        }
+    /// Ends a hold, after the change. Without an answer of Redis the hold ends by itself.
+    pub(super) async fn release(&self, hold: Hold) {
+        self.run(script(RELEASE, &hold.entry).arg(hold.token)).await;
+    }
+
+    /// A record was changed without a hold: the cache is not used until that is repaired.
+    pub(super) fn distrust(&self) {
+        self.unheld.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many changes were made without a hold.
+    pub(super) fn unheld(&self) -> u64 {
+        self.unheld.load(Ordering::Acquire)
+    }
+
+    /// That many changes were repaired.
+    pub(super) fn trust(&self, repaired: u64) {
+        self.repaired.store(repaired, Ordering::Release);
+    }
+
+    /// Removes an entry that may be stale.
+    pub(super) async fn remove(&self, entry: &Entry) -> Result<(), RedisError> {
+        self.redis.run(script(RELEASE, entry).arg("")).await?;
         Ok(())
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.repaired.load(Ordering::Acquire) == self.unheld()
     }
 
     /// Whether the cache can be used, for people.
     pub(super) async fn state(&self) -> Result<String, String> {
         let answer = self.redis.run(Command::new("PING")).await;
         answer.map_err(|error| error.to_string())?;
-        Ok(match self.owed.count() {
-            0 => "ok".to_owned(),
-            count => format!("{count} removals are owed"),
-        })
+        let state = if self.is_trusted() {
+            "ok"
+        } else {
+            "not used until it is repaired"
+        };
+        Ok(state.to_owned())
     }
 
     /// Sends a command. `None` if Redis did not do it, as far as this process knows.
@@ -184,24 +198,6 @@ impl Cache {
                 }
                 None
             }
-        }
-    }
-}
-
-impl Hold<'_> {
-    /// Ends the hold, after the change. If Redis does not answer, the removal is owed.
-    pub(super) async fn release(mut self) {
-        let release = script(RELEASE, &self.entry).arg(&*self.token);
-        self.is_safe = self.cache.run(release).await.is_some();
-    }
-}
-
-impl Drop for Hold<'_> {
-    /// A request may end anywhere. A hold that was placed then stands until it ends by itself.
-    fn drop(&mut self) {
-        if !self.is_safe {
-            let forgotten = Instant::now() + self.cache.lifetime + HOLD_TIME;
-            self.cache.owed.add(self.entry.clone(), forgotten);
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::config::DatabaseUrl;
 use crate::domain::{Change, RecordId};
 use crate::store::error::{OVERFLOW, StoreError, UNIQUE_VIOLATION, code};
 use crate::store::statements::{
-    CREATE, DECREMENT, DELETE, FIND, FIND_CLAIM, IDENTITY, INCREMENT, SWEEP_CLAIMS,
+    CREATE, DECREMENT, DELETE, FIND, FIND_CLAIM, FIND_STALE, FORGET_STALE, IDENTITY, INCREMENT,
+    SWEEP_CLAIMS,
 };
 
 /// The database of this service.
@@ -125,12 +126,16 @@ impl Database {
 
     pub(super) async fn find_record(&self, id: &RecordId) -> Result<Option<i64>, StoreError> {
         let found = self.fetch(of(FIND, id)).await?;
-        Ok(found.map(|(value,)| value))
+        Ok(found.first().map(|&(value,)| value))
     }
 
-    pub(super) async fn delete_record(&self, id: &RecordId) -> Result<bool, StoreError> {
-        let deleted: Option<(i64,)> = self.fetch(of(DELETE, id)).await?;
-        Ok(deleted.is_some())
+    pub(super) async fn delete_record(
+        &self,
+        id: &RecordId,
+        is_stale: bool,
+    ) -> Result<bool, StoreError> {
+        let deleted = self.fetch::<(i64,)>(of(DELETE, id).bind(is_stale)).await?;
+        Ok(!deleted.is_empty())
     }
 
     pub(super) async fn create_record(
@@ -138,8 +143,10 @@ impl Database {
         id: &RecordId,
         value: i64,
         claim: Option<&Claim>,
+        is_stale: bool,
     ) -> Result<Once<Written, i64>, StoreError> {
-        self.write(CREATE, id, value, claim).await
+        let create = of(CREATE, id).bind(is_stale).bind(value);
+        self.write(create, claim).await
     }
 
     pub(super) async fn change_value(
@@ -147,16 +154,30 @@ impl Database {
         id: &RecordId,
         change: Change,
         claim: Option<&Claim>,
+        is_stale: bool,
     ) -> Result<Once<Written, i64>, StoreError> {
         let (statement, number) = match change {
             Change::Increment(number) => (INCREMENT, number),
             Change::Decrement(number) => (DECREMENT, number),
         };
-        self.write(statement, id, number, claim).await
+        let change = of(statement, id).bind(is_stale).bind(number);
+        self.write(change, claim).await
+    }
+
+    /// Records that are stale in the cache, each with the number of its last such change.
+    pub(super) async fn find_stale(&self) -> Result<Vec<(String, String, i64)>, StoreError> {
+        Ok(self.fetch(query_as(FIND_STALE)).await?)
+    }
+
+    /// Forgets changes whose records were removed from the cache.
+    pub(super) async fn forget_stale(&self, changes: Vec<i64>) -> Result<(), StoreError> {
+        let forget = query_as(FORGET_STALE).bind(changes);
+        self.fetch::<(i64,)>(forget).await?;
+        Ok(())
     }
 
     pub(super) async fn sweep_claims(&self) -> Result<(), StoreError> {
-        let _: Option<(i64,)> = self.fetch(query_as(SWEEP_CLAIMS)).await?;
+        self.fetch::<(i64,)>(query_as(SWEEP_CLAIMS)).await?;
         Ok(())
     }
 
@@ -172,26 +193,23 @@ impl Database {
     /// the answer that the claim recorded, in any state of the record.
     async fn write(
         &self,
-        statement: &'static str,
-        id: &RecordId,
-        number: i64,
+        statement: QueryAs<'_, Postgres, (i64,), PgArguments>,
         claim: Option<&Claim>,
     ) -> Result<Once<Written, i64>, StoreError> {
-        let key = claim.map(|claim| claim.key().hash());
-        let statement = of(statement, id)
-            .bind(number)
-            .bind(key)
+        let statement = statement
+            .bind(claim.map(|claim| claim.key().hash()))
             .bind(claim.map(Claim::fingerprint));
         let written = match self.fetch(statement).await {
-            Ok(Some((value,))) => return Ok(Once::Now(Written::Value(value))),
-            Ok(None) | Err(Failure::Claimed) => Written::Nothing,
+            Ok(rows) => match rows.first() {
+                Some(&(value,)) => return Ok(Once::Now(Written::Value(value))),
+                None => Written::Nothing,
+            },
+            Err(Failure::Claimed) => Written::Nothing,
             Err(Failure::Overflow) => Written::Overflow,
             Err(Failure::Error(error)) => return Err(error),
         };
-        Ok(match self.find_claim(claim).await? {
-            Some(before) => before,
-            None => Once::Now(written),
-        })
+        let before = self.find_claim(claim).await?;
+        Ok(before.unwrap_or(Once::Now(written)))
     }
 
     async fn find_claim(
@@ -200,21 +218,21 @@ impl Database {
     ) -> Result<Option<Once<Written, i64>>, StoreError> {
         let Some(claim) = claim else { return Ok(None) };
         let find = query_as(FIND_CLAIM).bind(claim.key().hash());
-        let found: Option<(String, i64)> = self.fetch(find).await?;
-        Ok(found.map(|(fingerprint, answer)| {
+        let found: Vec<(String, i64)> = self.fetch(find).await?;
+        Ok(found.first().map(|(fingerprint, answer)| {
             if fingerprint == claim.fingerprint() {
-                Once::Before(answer)
+                Once::Before(*answer)
             } else {
                 Once::KeyReused
             }
         }))
     }
 
-    /// Runs one statement that answers at most one row.
+    /// Runs one statement, and answers its rows.
     async fn fetch<O>(
         &self,
         statement: QueryAs<'_, Postgres, O, PgArguments>,
-    ) -> Result<Option<O>, Failure>
+    ) -> Result<Vec<O>, Failure>
     where
         O: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
@@ -226,15 +244,11 @@ impl Database {
             Ok(connection) => connection,
             Err(error) => return Err(self.failed(StoreError::unsent(&error))),
         };
-        let answer = timeout(
-            STATEMENT_TIMEOUT,
-            statement.fetch_optional(&mut *connection),
-        )
-        .await;
+        let answer = timeout(STATEMENT_TIMEOUT, statement.fetch_all(&mut *connection)).await;
         let error = match answer.unwrap_or_else(|_| Err(no_answer())) {
-            Ok(row) => {
+            Ok(rows) => {
                 self.answers();
-                return Ok(row);
+                return Ok(rows);
             }
             Err(error) => error,
         };
@@ -282,7 +296,10 @@ impl From<Failure> for StoreError {
 fn options(url: &DatabaseUrl, limit: &str) -> PgConnectOptions {
     url.options()
         .application_name("records")
-        .options([(SERVER_TIMEOUT.0, limit)])
+        .options([
+            (SERVER_TIMEOUT.0, limit),
+            ("client_min_messages", "warning"),
+        ])
         .disable_statement_logging()
 }
 

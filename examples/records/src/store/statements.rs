@@ -4,35 +4,51 @@
 pub(super) const IDENTITY: &str = "SELECT id FROM identity";
 /// Finds the value of a record.
 pub(super) const FIND: &str = "SELECT value FROM users WHERE user_id = $1 AND key = $2";
-/// Deletes a record.
-pub(super) const DELETE: &str = "DELETE FROM users WHERE user_id = $1 AND key = $2 RETURNING value";
 /// Finds what is remembered of an idempotency key.
 pub(super) const FIND_CLAIM: &str = "SELECT fingerprint, answer FROM claims WHERE key = $1";
 /// Removes old claims, at most 50,000 at once.
-pub(super) const SWEEP_CLAIMS: &str = "DELETE FROM claims WHERE key IN (SELECT key FROM claims \
-     WHERE claimed_at < now() - interval '48 hours' ORDER BY claimed_at LIMIT 50000)";
+pub(super) const SWEEP_CLAIMS: &str = "DELETE FROM claims WHERE key IN (SELECT key FROM claims
+    WHERE claimed_at < now() - interval '48 hours' ORDER BY claimed_at LIMIT 50000) RETURNING answer";
+/// Finds records that changed while a process could not reach the cache, at most 1,000 at once.
+pub(super) const FIND_STALE: &str = "SELECT user_id, key, change FROM stale LIMIT 1000";
+/// Forgets these changes. A later change of the same record has another number.
+pub(super) const FORGET_STALE: &str = "DELETE FROM stale WHERE change = ANY($1) RETURNING change";
 
-/// A statement that writes a record, and with an idempotency key its claim: both or nothing. `$3` is a
-/// number, `$4` and `$5` are the claim.
-macro_rules! with_claim {
-    ($write:literal) => {
+/// A statement that writes a record. If `$3` is true, it notes as well that the record is stale in
+/// the cache: both or nothing.
+macro_rules! noting {
+    ($write:literal, $more:literal) => {
         concat!(
             "WITH written AS (",
             $write,
-            " RETURNING value), claimed AS (INSERT INTO claims (key, fingerprint, answer)
-              SELECT $4, $5, value FROM written WHERE $4::text IS NOT NULL)
-              SELECT value FROM written"
+            " RETURNING value), noted AS (INSERT INTO stale (user_id, key)
+              SELECT $1, $2 FROM written WHERE $3
+              ON CONFLICT (user_id, key) DO UPDATE SET change = DEFAULT)",
+            $more,
+            " SELECT value FROM written"
+        )
+    };
+}
+
+/// The same with the number `$4`, and with the claim of an idempotency key in `$5` and `$6`.
+macro_rules! claiming {
+    ($write:literal) => {
+        noting!(
+            $write,
+            ", claimed AS (INSERT INTO claims (key, fingerprint, answer)
+               SELECT $5, $6, value FROM written WHERE $5::text IS NOT NULL)"
         )
     };
 }
 
 /// Creates a record, if there is none of this name.
-pub(super) const CREATE: &str = with_claim!(
-    "INSERT INTO users (user_id, key, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-);
+pub(super) const CREATE: &str =
+    claiming!("INSERT INTO users (user_id, key, value) VALUES ($1, $2, $4) ON CONFLICT DO NOTHING");
 /// Adds a number to the value of a record.
 pub(super) const INCREMENT: &str =
-    with_claim!("UPDATE users SET value = value + $3 WHERE user_id = $1 AND key = $2");
+    claiming!("UPDATE users SET value = value + $4 WHERE user_id = $1 AND key = $2");
 /// Subtracts a number from the value of a record.
 pub(super) const DECREMENT: &str =
-    with_claim!("UPDATE users SET value = value - $3 WHERE user_id = $1 AND key = $2");
+    claiming!("UPDATE users SET value = value - $4 WHERE user_id = $1 AND key = $2");
+/// Deletes a record.
+pub(super) const DELETE: &str = noting!("DELETE FROM users WHERE user_id = $1 AND key = $2", "");
