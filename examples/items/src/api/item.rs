@@ -11,10 +11,11 @@ use shared::http::json::{BodyFields, Json, OptionalBody};
 use shared::http::parameter::{Path, Query};
 use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
+use shared::http::wait::Timeout;
 
 use super::answer::{GetResponse, WriteResponse};
 use super::body::NewValue;
-use super::params::{GivenId, GivenValue, Timeout, WaitFor, not_found};
+use super::params::{GivenId, GivenValue, WaitFor, not_found};
 use super::problems::QUEUE_FULL;
 use super::{Api, Tag};
 use crate::domain::{Enqueued, ItemValue, Ticket};
