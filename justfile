@@ -20,21 +20,6 @@ order *args:
 reconcile *flags:
     @cargo run -q --bin stack -- reconcile {{ flags }}
 
-# apply the manifests of items to the cluster of kubectl, wait until all is ready, forward port 8004
-[group('run')]
-deploy-items:
-    examples/items/deploy/deploy.sh
-
-# run COUNT workers of items in the cluster; `just scale-items 2 api` scales the API
-[group('run')]
-scale-items count part='worker':
-    examples/items/deploy/scale.sh {{ count }} {{ part }}
-
-# remove everything that deploy-items made, the items as well
-[group('run')]
-undeploy-items:
-    examples/items/deploy/undeploy.sh
-
 # five scripted stories on a private system: paid, refunded twice, cancelled, recovered
 [group('run')]
 demo *args:
@@ -47,6 +32,21 @@ run-records *flags: (run-example "records" flags)
 # the example items with Redis
 [group('examples')]
 run-items *flags: (run-example "items" flags)
+
+# apply the manifests of items to the cluster of kubectl, wait until all is ready, forward port 8004
+[group('examples')]
+deploy-items:
+    examples/items/deploy/deploy.sh
+
+# run COUNT workers of items in the cluster; `just scale-items 2 api` scales the API
+[group('examples')]
+scale-items count part='worker':
+    examples/items/deploy/scale.sh {{ count }} {{ part }}
+
+# remove everything that deploy-items made, the items as well
+[group('examples')]
+undeploy-items:
+    examples/items/deploy/undeploy.sh
 
 # the example todos with PostgreSQL and a Kafka broker
 [group('examples')]

@@ -1,6 +1,5 @@
 //! Waits until nothing more will happen to an order: how a long poll ends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -9,10 +8,10 @@ use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
 use shared::http::admission::Slot;
-use shared::http::problem::{OVERLOADED, Problem};
+use shared::http::problem::Problem;
+use shared::http::wait::Waits;
 use shared::live::{Feed, Show};
 use shared::redis::RedisError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::domain::{Order, OrderStatus};
@@ -26,7 +25,7 @@ pub struct FinalityWait<S> {
     feed: Feed<S>,
     /// When inventory has acted on an order.
     pub stock_acks: StockAcks,
-    permits: Arc<Semaphore>,
+    waits: Waits,
     /// Paid orders whose stock is taken.
     taken: Cache<OrderId, ()>,
     end: Shutdown,
@@ -72,8 +71,6 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 /// may wait for the same order.
 const MAX_TAKEN: u64 = 10_000;
 const TAKEN_FOR: Duration = Duration::from_mins(1);
-/// How long a client is asked to wait when too many requests wait already.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<S: Show> FinalityWait<S> {
     /// Lets `waits` requests wait at once, until `end`.
@@ -85,7 +82,7 @@ impl<S: Show> FinalityWait<S> {
         Self {
             feed,
             stock_acks,
-            permits: Arc::new(Semaphore::new(waits)),
+            waits: Waits::new(waits, "orders"),
             taken,
             end,
         }
@@ -132,8 +129,7 @@ impl<S: Show> FinalityWait<S> {
                 return Ok(Some(Waited { order, is_final }));
             }
             if permit.is_none() {
-                permit = Some(self.take_permit()?);
-                wait.slot.wait_up_to(limit);
+                permit = Some(self.waits.begin(wait.slot, limit)?);
             }
             tokio::select! {
                 () = changed => {}
@@ -142,13 +138,6 @@ impl<S: Show> FinalityWait<S> {
                 () = self.end.cancelled() => {}
             }
         }
-    }
-
-    fn take_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.permits.clone().try_acquire_owned().map_err(|_| {
-            let problem = Problem::new(&OVERLOADED, "too many requests wait for orders");
-            problem.retry_after(BUSY_RETRY_AFTER)
-        })
     }
 
     /// Ends when the stock of a paid order is taken, and only then. An order that inventory has

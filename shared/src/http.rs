@@ -26,3 +26,4 @@ pub mod server;
 pub mod settings;
 pub mod slashed;
 pub mod sse;
+pub mod wait;

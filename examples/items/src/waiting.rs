@@ -1,14 +1,13 @@
 //! Waits until a write has ended: how a long poll ends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shared::base::shutdown::Shutdown;
 use shared::http::admission::Slot;
-use shared::http::problem::{OVERLOADED, Problem};
+use shared::http::problem::Problem;
+use shared::http::wait::Waits;
 use shared::live::{Change, Feed, Show};
 use shared::redis::RedisError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::domain::{Ticket, TicketId};
@@ -18,7 +17,7 @@ use crate::store::ItemStore;
 #[derive(Clone)]
 pub struct EndWait {
     feed: Feed<Silent>,
-    permits: Arc<Semaphore>,
+    waits: Waits,
     end: Shutdown,
 }
 
@@ -28,8 +27,6 @@ pub struct Silent;
 
 /// Pause after the store did not answer a request that waits already.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How long a client is asked to wait when too many requests wait already.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Show for Silent {
     async fn show(&self, _change: &Change) -> Result<Option<String>, RedisError> {
@@ -42,7 +39,7 @@ impl EndWait {
     pub fn new(feed: Feed<Silent>, waits: usize, end: Shutdown) -> Self {
         Self {
             feed,
-            permits: Arc::new(Semaphore::new(waits)),
+            waits: Waits::new(waits, "writes"),
             end,
         }
     }
@@ -81,8 +78,7 @@ impl EndWait {
                 return Ok(ticket);
             }
             if permit.is_none() {
-                permit = Some(self.take_permit()?);
-                slot.wait_up_to(limit);
+                permit = Some(self.waits.begin(slot, limit)?);
             }
             tokio::select! {
                 () = changed => {}
@@ -90,12 +86,5 @@ impl EndWait {
                 () = self.end.cancelled() => {}
             }
         }
-    }
-
-    fn take_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.permits.clone().try_acquire_owned().map_err(|_| {
-            let problem = Problem::new(&OVERLOADED, "too many requests wait for writes");
-            problem.retry_after(BUSY_RETRY_AFTER)
-        })
     }
 }

@@ -14,12 +14,13 @@ use shared::http::page::{Limit, Listing};
 use shared::http::parameter::{Path, Query};
 use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
+use shared::http::wait::Timeout;
 use shared::store::claim::{Claim, Once};
 use shared::store::index::Scanned;
 
 use super::answer::{CancelResponse, GetResponse, ListResponse, PlaceResponse};
 use super::body::QuoteBody;
-use super::params::{MAX_WAIT, Statuses, Timeout, WaitFor};
+use super::params::{Statuses, WaitFor};
 use super::problems::{INSUFFICIENT_STOCK, ORDER_NOT_CANCELLABLE};
 use super::{Api, Tag, not_found};
 use crate::domain::{Cancellation, Order, OrderFilter, PlaceOrder, Quote};
@@ -243,7 +244,7 @@ impl OrderApi {
                 None,
             ),
             Some(WaitFor::Final) => {
-                let limit = timeout.0.map_or(MAX_WAIT, |Timeout(limit)| limit);
+                let limit = Timeout::or_longest(timeout.0);
                 let Api {
                     store,
                     inventory,

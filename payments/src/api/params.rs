@@ -1,7 +1,5 @@
 //! The parameters of the operations.
 
-use std::time::Duration;
-
 use poem_openapi::Enum;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
@@ -19,18 +17,11 @@ pub(super) enum WaitFor {
 /// States of orders, with commas in between.
 pub(super) struct Statuses(pub(super) Vec<OrderStatus>);
 
-/// A wait in whole seconds.
-pub(super) struct Timeout(pub(super) Duration);
-
 /// The pattern of a list of states.
 const PATTERN: &str =
     "^(pending|paid|cancelled|refunded)(,(pending|paid|cancelled|refunded)){0,3}$";
 /// The most states in a list: a longer list would repeat some.
 const MAX_STATUSES: usize = 4;
-/// Longest wait for an order to be final.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(MAX_SECONDS);
-/// The same in seconds.
-const MAX_SECONDS: u64 = 30;
 
 shared::schema!(
     Statuses,
@@ -39,16 +30,6 @@ shared::schema!(
         pattern: Some(PATTERN.to_owned()),
         example: Some("pending,paid".into()),
         ..MetaSchema::new("string")
-    }
-);
-
-shared::schema!(
-    Timeout,
-    "timeout",
-    MetaSchema {
-        minimum: Some(1.0),
-        maximum: Some(30.0),
-        ..MetaSchema::new("integer")
     }
 );
 
@@ -61,21 +42,5 @@ impl ParseFromParameter for Statuses {
         statuses.map(Self).ok_or_else(|| {
             ParseError::custom("must be pending, paid, cancelled or refunded, with commas between")
         })
-    }
-}
-
-impl ParseFromParameter for Timeout {
-    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        let seconds = text
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
-        seconds
-            .map(|seconds| Self(Duration::from_secs(seconds)))
-            .ok_or_else(|| {
-                let fault =
-                    format!("must be a whole number of seconds between 1 and {MAX_SECONDS}");
-                ParseError::custom(fault)
-            })
     }
 }

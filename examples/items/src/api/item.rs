@@ -11,10 +11,11 @@ use shared::http::json::{BodyFields, Json, OptionalBody};
 use shared::http::parameter::{Path, Query};
 use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
+use shared::http::wait::Timeout;
 
 use super::answer::{GetResponse, WriteResponse};
 use super::body::NewValue;
-use super::params::{GivenId, GivenValue, Timeout, WaitFor, not_found};
+use super::params::{GivenId, GivenValue, WaitFor, not_found};
 use super::problems::QUEUE_FULL;
 use super::{Api, Tag};
 use crate::domain::{Enqueued, ItemValue, Ticket};
@@ -64,12 +65,13 @@ impl ItemApi {
         let item_id = item_id.0.for_write()?;
         let value = the_value(value.0, body.0)?;
         let claim = key.claim(&format!("POST /items/{item_id} {}", value.as_str()));
-        let _turn = self.0.in_flight.enter(claim.as_ref()).await?;
+        let turn = self.0.in_flight.enter(claim.as_ref()).await?;
         let store = &self.0.store;
         let enqueued = store
             .enqueue_write(&item_id, &value, &scope.context, claim.as_ref())
             .await?;
-        drop(value);
+        // A wait keeps neither the value in memory nor a repeated request from its answer.
+        drop((value, turn));
         let (Enqueued::Queued(ticket), replayed) = enqueued.into_answer()? else {
             let problem = Problem::new(&QUEUE_FULL, "the queue is as long as it may be");
             return Err(problem.retry_after(QUEUE_RETRY_AFTER));

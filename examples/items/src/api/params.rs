@@ -1,10 +1,8 @@
 //! The parameters of the operations.
 
-use std::time::Duration;
-
 use poem_openapi::Enum;
 use poem_openapi::registry::MetaSchema;
-use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
+use poem_openapi::types::{ParseFromParameter, ParseResult};
 use shared::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
 
 use super::body;
@@ -25,12 +23,6 @@ pub(super) enum WaitFor {
     Applied,
 }
 
-/// A wait in whole seconds.
-pub(super) struct Timeout(pub(super) Duration);
-
-/// Longest wait for a write to end, in seconds.
-const MAX_SECONDS: u64 = 30;
-
 shared::schema!(
     GivenId,
     "item_id",
@@ -43,16 +35,6 @@ shared::schema!(
 );
 
 shared::schema!(GivenValue, "value", body::value_schema());
-
-shared::schema!(
-    Timeout,
-    "timeout",
-    MetaSchema {
-        minimum: Some(1.0),
-        maximum: Some(30.0),
-        ..MetaSchema::new("integer")
-    }
-);
 
 impl GivenId {
     /// The name of an item that is to be written.
@@ -67,13 +49,6 @@ impl GivenId {
     }
 }
 
-impl Timeout {
-    /// The time that a client gave, or the longest one.
-    pub(super) fn or_longest(given: Option<Self>) -> Duration {
-        given.map_or(Duration::from_secs(MAX_SECONDS), |Self(limit)| limit)
-    }
-}
-
 impl ParseFromParameter for GivenId {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         Ok(Self(text.parse()))
@@ -83,22 +58,6 @@ impl ParseFromParameter for GivenId {
 impl ParseFromParameter for GivenValue {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         Ok(Self(text.to_owned()))
-    }
-}
-
-impl ParseFromParameter for Timeout {
-    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        let seconds = text
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
-        seconds
-            .map(|seconds| Self(Duration::from_secs(seconds)))
-            .ok_or_else(|| {
-                let fault =
-                    format!("must be a whole number of seconds between 1 and {MAX_SECONDS}");
-                ParseError::custom(fault)
-            })
     }
 }
 

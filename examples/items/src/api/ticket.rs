@@ -8,9 +8,10 @@ use shared::http::json::Json;
 use shared::http::parameter::{Path, Query};
 use shared::http::problem::{NOT_FOUND, Problem};
 use shared::http::request::RequestScope;
+use shared::http::wait::Timeout;
 
 use super::body::TicketBody;
-use super::params::{Timeout, WaitFor};
+use super::params::WaitFor;
 use super::{Api, Tag};
 use crate::domain::TicketId;
 

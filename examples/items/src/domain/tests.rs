@@ -32,12 +32,14 @@ fn a_name_counts_characters_and_not_bytes() {
 proptest! {
     #[test]
     fn a_name_and_a_value_are_kept_as_they_were_given(text in "\\PC{1,200}") {
-        prop_assert_eq!(text.parse::<ItemId>().unwrap().as_str(), &text);
-        prop_assert_eq!(text.parse::<ItemValue>().unwrap().as_str(), &text);
+        let name = text.parse::<ItemId>().map(|name| name.to_string());
+        prop_assert_eq!(name, Ok(text.clone()));
+        let value = text.parse::<ItemValue>().map(|value| value.as_str().to_owned());
+        prop_assert_eq!(value, Ok(text));
     }
 
     #[test]
     fn any_text_of_the_right_length_is_a_value(text in ".{1,300}") {
-        prop_assert_eq!(text.parse::<ItemValue>().unwrap().as_str(), &text);
+        prop_assert!(text.parse::<ItemValue>().is_ok());
     }
 }

@@ -1,35 +1,20 @@
 //! The scripts that put items on a Kubernetes cluster, with a `kubectl` that only records its calls.
+//! The fake program is a file of the tree: a program that a test has just written cannot be started
+//! while another thread starts one as well.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// Records each call in a line of the file `calls`, and its standard input in the file `input`. It
-/// prints the file `found` where a script asks for the secret.
-const KUBECTL: &str = "#!/bin/sh
-echo \"$*\" >>\"$RECORD/calls\"
-case \"$*\" in
-    *'-f -') cat >\"$RECORD/input\" ;;
-    *'get secret'*) cat \"$RECORD/found\" ;;
-esac
-case \"$*\" in
-    *\"${FAIL:-nothing fails}\"*) exit 1 ;;
-esac
-";
-
-/// A folder with the fake program and its records.
+/// A cluster that only records what `fake/kubectl` is asked: the folder of the records.
 struct Cluster(TempDir);
 
 impl Cluster {
     /// A cluster that already has a secret, or has no secret.
     fn new(has_secret: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("kubectl");
-        fs::write(&program, KUBECTL).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         let found = if has_secret {
             "secret/items-redis\n"
         } else {
@@ -41,11 +26,8 @@ impl Cluster {
 
     /// Runs a script of the folder `deploy`. Calls of `kubectl` that contain `fail` fail.
     fn run(&self, script: &str, args: &[&str], fail: Option<&str>) -> Output {
-        let path = format!(
-            "{}:{}",
-            self.0.path().display(),
-            "/usr/local/bin:/usr/bin:/bin"
-        );
+        let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/items/fake");
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", fake.display());
         let mut command = Command::new(deploy().join(script));
         command
             .args(args)

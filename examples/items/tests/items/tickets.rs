@@ -159,6 +159,22 @@ async fn a_repeated_request_is_answered_with_the_same_ticket_and_queues_nothing(
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_answered_while_the_first_one_waits() {
+    let system = System::start(0).await;
+    let key = [("idempotency-key", "k1")];
+    let body = r#"{"value": "tea"}"#;
+    let path = "/items/1?wait=applied&timeout=5";
+    let (first, again) = tokio::join!(system.send(Method::POST, path, &key, body), async {
+        eventually("the write is queued", async || {
+            system.operate::<u64>(&["XLEN", "writes"]).await == 1
+        })
+        .await;
+        system.send(Method::POST, "/items/1", &key, body).await
+    });
+    assert_eq!(again.expect(202).json(), first.expect(202).json());
+}
+
+#[tokio::test]
 async fn a_write_that_cannot_be_applied_fails_its_ticket_and_becomes_a_dead_letter() {
     let mut system = System::start(0).await;
     let ticket = system.write("broken", "tea").await;
