@@ -222,7 +222,7 @@ async fn under_a_mixed_load_with_kills_each_accepted_change_happens_once_and_in_
     eprintln!("{report}");
     settle(&system).await;
     let (mut certain, mut todos) = (0, 0);
-    for history in load.clients.iter().flat_map(|client| client.take()) {
+    for history in load.clients.iter().flat_map(RefCell::take) {
         let changes = audit.of(&history.id).await;
         history.check(&changes);
         certain += history.certain.len();

@@ -36,11 +36,8 @@ fn spoiled(spoil: impl FnOnce(&mut TodoChange)) -> (String, Vec<u8>) {
     (id, prost::Message::encode_to_vec(&message))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied() {
-    let system = System::start().await;
-    let good = |change: &Change| (change.id.to_string(), encode(change));
-    let (first, last) = (create("first"), create("last"));
+/// Messages that can never be applied: the reason, the key and the payload of each.
+fn wrong() -> Vec<(&'static str, (String, Vec<u8>))> {
     let long = vec![b'x'; MAX_BYTES + 1];
     let title = |title: &str| {
         let title = title.to_owned();
@@ -54,7 +51,7 @@ async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied
         }
     };
     let other_key = ("another key".to_owned(), spoiled(|_| {}).1);
-    let wrong: Vec<(&str, (String, Vec<u8>))> = vec![
+    vec![
         ("undecodable", ("key".to_owned(), b"\xff\xff\xff".to_vec())),
         ("too_large", ("key".to_owned(), long.clone())),
         ("unknown_version", spoiled(|message| message.version = 2)),
@@ -62,7 +59,7 @@ async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied
         ("unknown_change", spoiled(|message| message.change = None)),
         (
             "invalid_field",
-            spoiled(|message| message.id = "7".to_owned()),
+            spoiled(|message| "7".clone_into(&mut message.id)),
         ),
         (
             "invalid_field",
@@ -71,7 +68,15 @@ async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied
         ("invalid_field", spoiled(title(""))),
         ("invalid_field", spoiled(title("x"))),
         ("wrong_key", other_key),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied() {
+    let system = System::start().await;
+    let good = |change: &Change| (change.id.to_string(), encode(change));
+    let (first, last) = (create("first"), create("last"));
+    let wrong = wrong();
     let mut expected = Vec::new();
     let (key, payload) = good(&first);
     system
