@@ -5,6 +5,10 @@ ARG RUST_VERSION=1.95
 ARG DEBIAN_RELEASE=bookworm
 
 FROM rust:${RUST_VERSION}-slim-${DEBIAN_RELEASE} AS build
+# Debian packages that the build needs beside a compiler for C, with spaces in between.
+ARG DEBIAN_PACKAGES=""
+RUN test -z "$DEBIAN_PACKAGES" \
+    || { apt-get update && apt-get install -y --no-install-recommends $DEBIAN_PACKAGES; }
 WORKDIR /src
 COPY . .
 # The repository is not in the build context, so the commit is an argument:

@@ -92,11 +92,11 @@ const KAFKA_BROKERS: Setting = Setting {
 const PUBLISH_TIMEOUT: Setting = Setting {
     name: "PUBLISH_TIMEOUT",
     default: "5s",
-    help: "longest time until the broker has a message, 100ms to 8s; then the answer is 503",
+    help: "longest time until the broker has a message, 100ms to 6s; then the answer is 503",
 };
 /// A request has 10 s, and may ask the database before it publishes.
 const PUBLISH_TIMEOUT_RANGE: (Duration, Duration) =
-    (Duration::from_millis(100), Duration::from_secs(8));
+    (Duration::from_millis(100), Duration::from_secs(6));
 const TOPIC_PARTITIONS: Setting = Setting {
     name: "TOPIC_PARTITIONS",
     default: "3",

@@ -70,7 +70,10 @@ impl TodoStore {
         let options = settings.url.options().clone();
         let options = options
             .application_name("todos")
-            .options([("statement_timeout", STATEMENT_TIMEOUT)])
+            .options([
+                ("statement_timeout", STATEMENT_TIMEOUT),
+                ("client_min_messages", "warning"),
+            ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(MAX_CONNECTIONS)

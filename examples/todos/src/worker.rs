@@ -6,7 +6,8 @@
 //! lost its partition, or an offset that is gone. The offset in Kafka is committed last, for people
 //! and programs that watch the lag of the group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::stream_consumer::StreamConsumer;
@@ -17,16 +18,18 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use shared::base::backoff::Backoff;
 use shared::base::health::Progress;
 use shared::base::shutdown::{Shutdown, sleep_unless};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 mod batch;
 mod group;
+mod report;
+mod verify;
 
 use batch::Read;
 use group::Group;
 
 use crate::config::KafkaSettings;
-use crate::domain::{Change, Effect, Position};
+use crate::domain::Position;
 use crate::kafka::{PublishError, Publisher, TOPIC};
 use crate::store::{Applied, Step, StoreError, TodoStore};
 
@@ -34,12 +37,19 @@ use crate::store::{Applied, Step, StoreError, TodoStore};
 pub(crate) struct Applier {
     store: TodoStore,
     publisher: Publisher,
-    consumer: StreamConsumer<Group>,
+    consumer: Arc<StreamConsumer<Group>>,
     /// How far each partition of this process was applied.
     positions: BTreeMap<i32, Position>,
+    /// Partitions of which no message was read since their positions were.
+    unverified: BTreeSet<i32>,
+    /// When the positions were read.
+    positioned_at: Instant,
     /// The last message of each partition that was parked. The database may fail afterwards; then
     /// the message is not parked again.
     parked: BTreeMap<i32, i64>,
+    /// Whether the group has divided the partitions. Until then the process is not ready, and
+    /// neither while a partition is unverified.
+    has_joined: bool,
     /// Whether the positions have to be read from the database.
     is_lost: bool,
     /// Messages that were read and not applied yet, by partition.
@@ -75,9 +85,12 @@ impl Applier {
         Ok(Self {
             store,
             publisher: Publisher::new(settings)?,
-            consumer: group::consumer(settings)?,
+            consumer: Arc::new(group::consumer(settings)?),
             positions: BTreeMap::new(),
+            unverified: BTreeSet::new(),
+            positioned_at: Instant::now(),
             parked: BTreeMap::new(),
+            has_joined: false,
             is_lost: false,
             messages: BTreeMap::new(),
         })
@@ -87,10 +100,18 @@ impl Applier {
     /// tried again, so none is skipped.
     pub(crate) async fn run(mut self, progress: Progress, stop: Shutdown) {
         let (mut failures, mut last) = (0, String::new());
+        // The topic exists by now. A subscription to a missing topic would take seconds longer.
+        if let Err(error) = self.consumer.subscribe(&[TOPIC]) {
+            tracing::error!(%error, "the client library refuses the subscription");
+            progress.halt(&error.to_string());
+            return;
+        }
         while !stop.is_cancelled() {
             match self.round(&stop).await {
                 Ok(()) => {
-                    progress.mark();
+                    if self.has_joined && self.unverified.is_empty() {
+                        progress.mark();
+                    }
                     (failures, last) = (0, String::new());
                 }
                 Err(error) => {
@@ -118,6 +139,7 @@ impl Applier {
         if self.messages.is_empty() {
             self.read(stop).await?;
         }
+        self.verify().await?;
         while let Some((partition, messages)) = self.messages.pop_first() {
             match self.settle(partition, &messages).await {
                 Ok(true) => {}
@@ -138,11 +160,16 @@ impl Applier {
     async fn find_positions(&mut self) -> Result<(), RoundError> {
         self.messages.clear();
         self.parked.clear();
+        self.unverified.clear();
         let partitions = self.consumer.context().partitions();
         let (mut positions, mut list) = (BTreeMap::new(), TopicPartitionList::new());
         for partition in partitions {
             let position = self.store.position(partition).await?;
-            let start = position.start().map_or(Offset::Beginning, Offset::Offset);
+            let start = position.start();
+            if start.is_some() {
+                self.unverified.insert(partition);
+            }
+            let start = start.map_or(Offset::Beginning, Offset::Offset);
             list.add_partition_offset(TOPIC, partition, start)?;
             positions.insert(partition, position);
         }
@@ -152,36 +179,52 @@ impl Applier {
         }
         tracing::info!(partitions = ?positions.keys(), "the group has divided the partitions");
         self.positions = positions;
-        self.is_lost = false;
+        self.positioned_at = Instant::now();
+        (self.has_joined, self.is_lost) = (true, false);
         Ok(())
     }
 
-    /// Reads the messages that are there. Reads none if the partitions have changed.
+    /// Reads the messages that are there.
     async fn read(&mut self, stop: &Shutdown) -> Result<(), RoundError> {
-        let first = tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            () = self.consumer.context().changed() => {
-                self.is_lost = true;
-                return Ok(());
-            }
-            first = timeout(FIRST_WAIT, self.consumer.recv()) => first,
+        let Some(first) = self.first(stop).await? else {
+            return Ok(());
         };
-        let Ok(first) = first else { return Ok(()) };
-        let mut messages = vec![first?.detach()];
+        let mut messages = vec![first];
         let deadline = Instant::now() + MORE_WAIT;
         while messages.len() < MAX_BATCH
-            && let Ok(more) = timeout_at(deadline, self.consumer.recv()).await
+            && let Ok(Ok(more)) = timeout_at(deadline, self.consumer.recv()).await
         {
-            // An error comes again in the next round.
-            let Ok(more) = more else { break };
             messages.push(more.detach());
         }
         for message in messages {
+            self.unverified.remove(&message.partition());
             let of_partition = self.messages.entry(message.partition()).or_default();
             of_partition.push(message);
         }
         Ok(())
+    }
+
+    /// Waits for a message. `None` if no message comes, if the partitions have changed, or if the
+    /// process stops.
+    async fn first(&mut self, stop: &Shutdown) -> Result<Option<OwnedMessage>, RoundError> {
+        let (deadline, mut failure) = (Instant::now() + FIRST_WAIT, None);
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(None),
+                () = self.consumer.context().changed() => {
+                    self.is_lost = true;
+                    return Ok(None);
+                }
+                received = timeout_at(deadline, self.consumer.recv()) => received,
+            };
+            match received {
+                Ok(Ok(message)) => return Ok(Some(message.detach())),
+                // The client library tries again by itself.
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => return failure.map_or(Ok(None), |error| Err(error.into())),
+            }
+        }
     }
 
     /// Parks and applies the messages of one partition, then commits. `false` if the position of
@@ -227,7 +270,7 @@ impl Applier {
             );
             return Ok(false);
         };
-        log(&changes, &effects);
+        report::effects(&changes, &effects);
         if matches!(read, Read::OtherLog) {
             tracing::warn!(
                 partition,
@@ -249,20 +292,6 @@ impl Applier {
             .and_then(|()| self.consumer.commit(&list, CommitMode::Async));
         if let Err(error) = committed {
             tracing::debug!(partition, next_offset, %error, "the offset was not committed");
-        }
-    }
-}
-
-fn log(changes: &[&Change], effects: &[Effect]) {
-    for (Change { id, change_id, .. }, effect) in changes.iter().zip(effects) {
-        match effect {
-            Effect::Created => tracing::info!(%id, %change_id, "todo created"),
-            Effect::Updated => tracing::info!(%id, %change_id, "todo changed"),
-            Effect::Deleted => tracing::info!(%id, %change_id, "todo deleted"),
-            Effect::IdTaken => tracing::info!(%id, %change_id, "not created: the id is taken"),
-            Effect::Missing => {
-                tracing::info!(%id, %change_id, "nothing changed: there is no such todo")
-            }
         }
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct GreetApi;
 pub(super) struct TodosApi(pub(super) Api);
 
 #[OpenApi]
+#[expect(clippy::unused_async, reason = "operations are async functions")]
 impl GreetApi {
     /// Greet.
     #[oai(path = "/", method = "get", tag = "Tag::Todos", operation_id = "greet")]

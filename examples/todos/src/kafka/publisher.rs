@@ -7,7 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage, ToBytes};
 use rdkafka::producer::future_producer::Delivery;
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use shared::contract::trace::RequestContext;
 use shared::http::request::{TRACEPARENT, X_REQUEST_ID};
 
@@ -20,7 +20,7 @@ use crate::message::{self, MAX_BYTES, Poison};
 #[derive(Clone)]
 pub struct Publisher {
     config: ClientConfig,
-    producer: Arc<RwLock<FutureProducer<Logged>>>,
+    producer: Arc<RwLock<Arc<FutureProducer<Logged>>>>,
 }
 
 /// Where the broker keeps a message.
@@ -68,7 +68,8 @@ impl Publisher {
             .set("queue.buffering.max.kbytes", QUEUED_KIB)
             .set("linger.ms", "0")
             .set("partitioner", PARTITIONER);
-        let producer = Arc::new(RwLock::new(config.create_with_context(Logged)?));
+        let producer = Arc::new(config.create_with_context(Logged)?);
+        let producer = Arc::new(RwLock::new(producer));
         Ok(Self { config, producer })
     }
 
@@ -123,37 +124,51 @@ impl Publisher {
                 partition, offset, ..
             }) => Ok(Receipt { partition, offset }),
             Err((error, _)) => {
-                if let Some((_, reason)) = producer.client().fatal_error() {
-                    self.renew(&reason);
+                if is_final(&error) {
+                    self.replace(producer, &error);
                 }
                 Err(error.into())
             }
         }
     }
 
-    fn producer(&self) -> FutureProducer<Logged> {
+    fn producer(&self) -> Arc<FutureProducer<Logged>> {
         let producer = self.producer.read();
         producer.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes another producer in place of the one that failed for good.
-    fn renew(&self, reason: &str) {
+    /// Takes another producer in place of one that the broker will always refuse.
+    fn replace(&self, refused: Arc<FutureProducer<Logged>>, reason: &KafkaError) {
         let mut producer = self
             .producer
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if producer.client().fatal_error().is_none() {
-            return;
+        if Arc::ptr_eq(&producer, &refused) {
+            tracing::warn!(%reason, "the broker refuses this producer: beginning with another one");
+            match self.config.create_with_context(Logged) {
+                Ok(another) => *producer = Arc::new(another),
+                Err(error) => tracing::error!(%error, "there is no other producer"),
+            }
         }
-        tracing::warn!(
-            reason,
-            "the producer has failed for good: beginning with another one"
-        );
-        match self.config.create_with_context(Logged) {
-            Ok(another) => *producer = another,
-            Err(error) => tracing::error!(%error, "there is no other producer"),
-        }
+        // The end of a producer waits for its threads.
+        tokio::task::spawn_blocking(move || drop(refused));
     }
+}
+
+/// Whether the broker, or the client library, refuses everything that this producer sends from now
+/// on. The broker may have forgotten the producer while they could not talk to each other.
+fn is_final(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::UnknownProducerId
+                | RDKafkaErrorCode::OutOfOrderSequenceNumber
+        )
+    )
 }
 
 impl From<KafkaError> for PublishError {

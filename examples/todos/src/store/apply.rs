@@ -3,7 +3,9 @@
 use sqlx::postgres::PgConnection;
 
 use super::{ANSWER_TIMEOUT, StoreError, TodoStore, within};
-use crate::domain::{Action, Change, DescriptionPatch, Effect, Position, Todo, TodoId, TodoPatch};
+use crate::domain::{
+    Action, Change, Description, DescriptionPatch, Effect, Position, Title, Todo, TodoId, TodoPatch,
+};
 
 /// The outcome of an attempt to apply messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ async fn create(
     )
     .bind(todo.id.to_string())
     .bind(todo.title.as_str())
-    .bind(todo.description.as_ref().map(|text| text.as_str()))
+    .bind(todo.description.as_ref().map(Description::as_str))
     .bind(todo.completed)
     .bind(change.change_id.to_string())
     .execute(connection)
@@ -111,7 +113,7 @@ async fn update(
          completed = coalesce($5, completed) WHERE id = $1::uuid",
     )
     .bind(id.to_string())
-    .bind(patch.title.as_ref().map(|title| title.as_str()))
+    .bind(patch.title.as_ref().map(Title::as_str))
     .bind(patch.description != DescriptionPatch::Keep)
     .bind(description)
     .bind(patch.completed)

@@ -7,7 +7,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::stream_consumer::StreamConsumer;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::sync::Notify;
 
@@ -22,19 +22,24 @@ pub(super) struct Group {
     changed: Notify,
 }
 
-/// A member that is silent for this long has lost its partitions, in milliseconds.
-const SESSION_TIMEOUT_MS: &str = "10000";
+/// A member that is silent for this long has lost its partitions, in milliseconds. A broker allows no
+/// shorter time by default.
+const SESSION_TIMEOUT_MS: &str = "6000";
 /// Pause between two signs of life, in milliseconds.
 const HEARTBEAT_MS: &str = "1000";
+/// Longest time for which a broker holds an answer back while it has no message, in milliseconds.
+const FETCH_WAIT_MS: &str = "100";
 /// Most KiB of messages in memory that were read ahead.
 const READ_AHEAD_KIB: &str = "16384";
 
-/// A member of the group.
+/// A member of the group, which is not subscribed yet.
 pub(super) fn consumer(settings: &KafkaSettings) -> KafkaResult<StreamConsumer<Group>> {
-    let consumer: StreamConsumer<Group> = kafka::client(settings)
+    kafka::client(settings)
         .set("group.id", GROUP)
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)
         .set("heartbeat.interval.ms", HEARTBEAT_MS)
+        .set("fetch.wait.max.ms", FETCH_WAIT_MS)
+        .set("fetch.error.backoff.ms", FETCH_WAIT_MS)
         .set("queued.max.messages.kbytes", READ_AHEAD_KIB)
         .set("partition.assignment.strategy", "roundrobin")
         // Offsets are committed by hand, after the database has the messages.
@@ -42,9 +47,7 @@ pub(super) fn consumer(settings: &KafkaSettings) -> KafkaResult<StreamConsumer<G
         .set("enable.auto.offset.store", "false")
         // An offset that the log does not have: the log is read from its beginning.
         .set("auto.offset.reset", "earliest")
-        .create_with_context(Group::default())?;
-    consumer.subscribe(&[TOPIC])?;
-    Ok(consumer)
+        .create_with_context(Group::default())
 }
 
 impl Group {
@@ -89,7 +92,8 @@ impl ConsumerContext for Group {
     ) {
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             let elements = list.elements_for_topic(TOPIC);
-            self.set(elements.iter().map(|element| element.partition()).collect());
+            let partitions = elements.iter().map(TopicPartitionListElem::partition);
+            self.set(partitions.collect());
             return;
         }
         if let Err(error) = consumer.unassign() {

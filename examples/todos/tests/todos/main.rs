@@ -1,1 +1,21 @@
-//! The tests of `todos` at its boundary, on real servers.
+//! What `todos` promises, tried at its boundary, on real servers: PostgreSQL and a Kafka broker.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
+mod audit;
+mod broker;
+mod system;
+
+mod bodies;
+mod crud;
+mod delivery;
+mod load;
+mod outages;
+mod poison;
+mod races;
+mod rebalance;
+mod service;
+mod start;
