@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
+use crate::contract::event::Event;
 use crate::contract::id::clock;
 use crate::contract::limits::MAX_SKEW;
 use crate::contract::time::Timestamp;
@@ -130,6 +131,15 @@ impl Store {
     /// Calls a function on the keys of one partition.
     pub async fn call(&self, partition: Partition, call: &Call) -> Result<Reply, RedisError> {
         self.library.call(&self.redis, partition, call).await
+    }
+
+    /// Emits an event that is a change by itself. An event that reports another change is emitted by
+    /// the function that makes this change, in the same step.
+    pub async fn emit<E: Event>(&self, partition: Partition, event: &E) -> Result<(), RedisError> {
+        let fields = event.encode().into_iter();
+        let words = fields.flat_map(|(name, value)| [name.to_owned(), value]);
+        let add = Command::new("XADD").key(partition.key(E::STREAM)).arg("*");
+        self.run_confirmed(add.args(words)).await.map(drop)
     }
 
     /// Loads the functions on the node that owns `partition`.

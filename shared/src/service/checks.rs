@@ -51,6 +51,16 @@ pub fn own_store(store: Store, opened: Opened) -> Check {
     Check::new("store", probe)
 }
 
+/// Checks that a store takes changes, for a service that keeps nothing but a stream in it.
+pub(crate) fn takes_changes(store: Store) -> Check {
+    let last = Arc::new(Last::default());
+    let probe = move || -> Probe {
+        let (store, last) = (store.clone(), last.clone());
+        Box::pin(async move { recent(&last, || try_changes(&store)).await })
+    };
+    Check::new("store", probe)
+}
+
 /// Checks that the store with the stream takes changes: to read as a member of a consumer group
 /// changes the store.
 ///

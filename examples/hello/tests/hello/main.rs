@@ -1,1 +1,9 @@
-//! The tests of `hello` at its boundary, on real servers.
+//! The pair at its boundary, on real servers; and the page that explains it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
+mod page;
+mod pair;

@@ -77,6 +77,13 @@ impl Process {
         });
     }
 
+    /// Adds what a process needs that emits `E` into `store`, and keeps nothing else there: a check
+    /// of the store, and the task that trims the stream.
+    pub fn emit<E: Event>(&mut self, store: &Store, limits: Limits) {
+        self.check(checks::takes_changes(store.clone()));
+        self.trim::<E>(store.clone(), limits);
+    }
+
     /// Adds the task that removes old entries from the stream of `E` in `store`.
     pub fn trim<E: Event>(&mut self, store: Store, limits: Limits) {
         let trimmer = Arc::new(Trimmer::new(store, limits, REPLAY_WINDOW));
