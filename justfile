@@ -73,10 +73,11 @@ test *args:
 contracts:
     WRITE_CONTRACTS=1 cargo test --test contracts
 
-# schemathesis, newman, Chromium, the validators and readers in other languages, on private systems; tools/install brings them
+# schemathesis, newman, Chromium, validators and readers in other languages, on private systems; tools/install brings them
 [group('check')]
 tools *args:
     cargo test --test tools {{ args }}
+    cargo test --workspace --test manifests {{ args }}
 
 # how fast it is, beside what this machine allows; flags follow, such as --quick, --only post,e2e, --compare REV
 [group('check')]
@@ -88,6 +89,7 @@ bench *flags:
 check:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --test tools -- -D warnings
+    cargo clippy --workspace --test manifests -- -D warnings
 
 # break a private system in every way under load and check the promise: --nightly, --quick, --seed N
 [group('check')]

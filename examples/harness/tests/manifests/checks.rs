@@ -1,0 +1,317 @@
+//! What the schema cannot know: whether the objects fit each other and the programs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::objects::{items, name, of_kind, selects, text};
+use crate::pods::{Pod, has_port, pods, variables, words};
+use crate::programs::{Program, Programs};
+
+/// How long a process takes to finish its work after `DRAIN_DELAY`, with its last log lines.
+const FINISH: Duration = Duration::from_millis(5_500);
+/// The grace period of a pod that does not name one.
+const DEFAULT_GRACE: Duration = Duration::from_secs(30);
+/// Probes that every container needs, and the one that it may have.
+const PROBES: [&str; 2] = ["livenessProbe", "readinessProbe"];
+
+/// A list of mistakes, in sentences.
+type Problems = Vec<String>;
+
+/// All mistakes. `scripts` are the scripts beside the manifests.
+pub(crate) fn all(objects: &[Value], scripts: &str, programs: &Programs) -> Problems {
+    let mut problems = [selectors(objects), ports(objects), claims(objects)].concat();
+    for pod in pods(objects) {
+        let found = [
+            rights(pod),
+            resources(pod),
+            references(pod, objects, scripts),
+        ]
+        .concat();
+        let found = found
+            .into_iter()
+            .chain(probes(pod))
+            .chain(settings(pod, programs));
+        problems.extend(found.map(|problem| format!("{}: {problem}", pod.name())));
+    }
+    problems
+}
+
+/// Each selector finds pods.
+fn selectors(objects: &[Value]) -> Problems {
+    let mut problems = Vec::new();
+    for pod in pods(objects) {
+        if !selects(&pod.owner["spec"]["selector"]["matchLabels"], pod.labels) {
+            problems.push(format!("{} does not select its own pods", pod.name()));
+        }
+    }
+    let services = of_kind(objects, "Service").map(|object| (object, &object["spec"]["selector"]));
+    let policies = of_kind(objects, "NetworkPolicy")
+        .map(|object| (object, &object["spec"]["podSelector"]["matchLabels"]));
+    for (object, selector) in services.chain(policies) {
+        if !pods(objects)
+            .iter()
+            .any(|pod| selects(selector, pod.labels))
+        {
+            problems.push(format!("{} selects no pod", name(object)));
+        }
+    }
+    problems
+}
+
+/// Each port of a service and of a network policy leads to a port of the pods.
+fn ports(objects: &[Value]) -> Problems {
+    let mut problems = Vec::new();
+    let mut check = |object: &Value, selector: &Value, port: &Value| {
+        let chosen = pods(objects)
+            .into_iter()
+            .filter(|pod| selects(selector, pod.labels));
+        for pod in chosen.filter(|pod| !pod.has_port(port)) {
+            problems.push(format!(
+                "{} has no port {port} for {}",
+                pod.name(),
+                name(object)
+            ));
+        }
+    };
+    for service in of_kind(objects, "Service") {
+        for port in items(&service["spec"]["ports"]) {
+            let target = port.get("targetPort").unwrap_or(&port["port"]);
+            check(service, &service["spec"]["selector"], target);
+        }
+    }
+    for policy in of_kind(objects, "NetworkPolicy") {
+        let selector = &policy["spec"]["podSelector"]["matchLabels"];
+        for rule in items(&policy["spec"]["ingress"]) {
+            for port in items(&rule["ports"]) {
+                check(policy, selector, &port["port"]);
+            }
+        }
+    }
+    problems
+}
+
+/// Each volume of the manifests has the one claim that takes it, and each claim has a pod.
+fn claims(objects: &[Value]) -> Problems {
+    let mut problems = Vec::new();
+    for volume in of_kind(objects, "PersistentVolume") {
+        let takes = |claim: &&Value| claim["spec"]["volumeName"] == volume["metadata"]["name"];
+        let claims: Vec<&Value> = of_kind(objects, "PersistentVolumeClaim")
+            .filter(takes)
+            .collect();
+        let [claim] = claims[..] else {
+            problems.push(format!(
+                "{} is taken by {} claims",
+                name(volume),
+                claims.len()
+            ));
+            continue;
+        };
+        let (has, wants) = (&volume["spec"], &claim["spec"]);
+        let modes = items(&has["accessModes"]);
+        if !items(&wants["accessModes"])
+            .iter()
+            .all(|mode| modes.contains(mode))
+        {
+            problems.push(format!("{} wants another access mode", name(claim)));
+        }
+        if has["storageClassName"] != wants["storageClassName"] {
+            problems.push(format!("{} wants another storage class", name(claim)));
+        }
+        let [room, wanted] = [&has["capacity"], &wants["resources"]["requests"]]
+            .map(|sizes| bytes(text(&sizes["storage"])));
+        if room.is_none() || wanted > room {
+            problems.push(format!("{} wants more than its volume has", name(claim)));
+        }
+    }
+    for claim in of_kind(objects, "PersistentVolumeClaim") {
+        let is_used = pods(objects).iter().any(|pod| {
+            let mut volumes = items(&pod.spec["volumes"]).iter();
+            volumes.any(|volume| {
+                volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+            })
+        });
+        if !is_used {
+            problems.push(format!("no pod uses {}", name(claim)));
+        }
+    }
+    problems
+}
+
+/// No process runs as root or can become root.
+fn rights(pod: Pod<'_>) -> Problems {
+    let mut problems = Vec::new();
+    for container in pod.containers() {
+        let own = &container["securityContext"];
+        let setting = |name: &str| own.get(name).unwrap_or(&pod.spec["securityContext"][name]);
+        let fit = [
+            (*setting("runAsNonRoot") == true, "may run as root"),
+            (
+                setting("runAsUser").as_u64().is_some_and(|id| id > 0),
+                "has no user",
+            ),
+            (
+                own["allowPrivilegeEscalation"] == false,
+                "may get more rights",
+            ),
+            (
+                own["capabilities"]["drop"][0] == "ALL",
+                "keeps capabilities",
+            ),
+            (
+                own["readOnlyRootFilesystem"] == true,
+                "may write into its image",
+            ),
+        ];
+        let wrong = fit.iter().filter(|(is_fit, _)| !is_fit);
+        problems.extend(wrong.map(|(_, what)| format!("{} {what}", text(&container["name"]))));
+    }
+    problems
+}
+
+/// Each container says what it needs, and has a limit of memory.
+fn resources(pod: Pod<'_>) -> Problems {
+    let mut problems = Vec::new();
+    for container in pod.containers() {
+        let resources = &container["resources"];
+        for (kind, what) in [
+            ("requests", "cpu"),
+            ("requests", "memory"),
+            ("limits", "memory"),
+        ] {
+            if resources[kind][what].is_null() {
+                let name = text(&container["name"]);
+                problems.push(format!("{name} has no {kind} of {what}"));
+            }
+        }
+    }
+    problems
+}
+
+/// Each secret, configuration, claim and volume that a pod names is there.
+fn references(pod: Pod<'_>, objects: &[Value], scripts: &str) -> Problems {
+    let mut named = Vec::new();
+    for volume in items(&pod.spec["volumes"]) {
+        named.push(("Secret", &volume["secret"]["secretName"]));
+        named.push(("ConfigMap", &volume["configMap"]["name"]));
+        let claim = &volume["persistentVolumeClaim"]["claimName"];
+        named.push(("PersistentVolumeClaim", claim));
+    }
+    for variable in pod
+        .containers()
+        .flat_map(|container| items(&container["env"]))
+    {
+        let source = &variable["valueFrom"];
+        named.push(("Secret", &source["secretKeyRef"]["name"]));
+        named.push(("ConfigMap", &source["configMapKeyRef"]["name"]));
+    }
+    let exists = |kind: &str, wanted: &str| {
+        let is_made = kind == "Secret" && scripts.contains(wanted);
+        is_made || of_kind(objects, kind).any(|object| object["metadata"]["name"] == wanted)
+    };
+    let named = named
+        .into_iter()
+        .filter_map(|(kind, name)| Some((kind, name.as_str()?)));
+    let missing = named.filter(|(kind, name)| !exists(kind, name));
+    let mut problems: Problems = missing
+        .map(|(kind, name)| format!("there is no {kind} {name}"))
+        .collect();
+    for mount in pod
+        .containers()
+        .flat_map(|container| items(&container["volumeMounts"]))
+    {
+        let mut volumes = items(&pod.spec["volumes"]).iter();
+        if !volumes.any(|volume| volume["name"] == mount["name"]) {
+            problems.push(format!("there is no volume {}", mount["name"]));
+        }
+    }
+    problems
+}
+
+/// Each container is probed, on a port that it has.
+fn probes(pod: Pod<'_>) -> Problems {
+    let mut problems = Vec::new();
+    for container in items(&pod.spec["containers"]) {
+        let who = text(&container["name"]);
+        for kind in PROBES.into_iter().chain(["startupProbe"]) {
+            let Some(probe) = container.get(kind) else {
+                if PROBES.contains(&kind) {
+                    problems.push(format!("{who} has no {kind}"));
+                }
+                continue;
+            };
+            for way in ["httpGet", "tcpSocket"].map(|way| &probe[way]) {
+                if !way.is_null() && !has_port(container, &way["port"]) {
+                    problems.push(format!("{who} has no port {} for its {kind}", way["port"]));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// A container with one of our programs has settings of that program, listens on the port that it
+/// names, answers its probes, and has the time to drain.
+fn settings(pod: Pod<'_>, programs: &Programs) -> Problems {
+    let mut problems = Vec::new();
+    for container in items(&pod.spec["containers"]) {
+        let words = words(container);
+        let Some(program) = programs.of(&words) else {
+            continue;
+        };
+        let who = text(&container["name"]);
+        let verb = words.get(1).copied().unwrap_or_default();
+        for (variable, _) in variables(container) {
+            if !program.has_setting(variable) {
+                problems.push(format!("{who}: {variable} is no setting of {}", words[0]));
+            }
+        }
+        let address = setting(container, program, Program::address(verb));
+        let port = address
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        if !has_port(container, &port.unwrap_or(0_u16).into()) {
+            problems.push(format!(
+                "{who} listens on {address}, which is not among its ports"
+            ));
+        }
+        if address.starts_with("127.") || address.starts_with("localhost") {
+            problems.push(format!(
+                "{who} listens on {address}, where no other pod reaches it"
+            ));
+        }
+        for kind in PROBES {
+            let path = text(&container[kind]["httpGet"]["path"]);
+            let answers = program.probes.get(verb);
+            if !answers.is_some_and(|answers| answers.contains(path)) {
+                problems.push(format!(
+                    "{who}: `{verb}` does not answer {path} for its {kind}"
+                ));
+            }
+        }
+        let drain = humantime::parse_duration(setting(container, program, "DRAIN_DELAY"));
+        let grace = pod.spec["terminationGracePeriodSeconds"].as_u64();
+        let grace = grace.map_or(DEFAULT_GRACE, Duration::from_secs);
+        if drain.is_ok_and(|drain| drain + FINISH > grace) {
+            problems.push(format!("{who} is killed after {grace:?}, while it drains"));
+        }
+    }
+    problems
+}
+
+/// The value of a setting: from the container, or else its default.
+fn setting<'a>(container: &'a Value, program: &'a Program, name: &str) -> &'a str {
+    let mut given = variables(container);
+    let given = given.find(|(variable, _)| *variable == name);
+    let default = program.settings.get(name).map_or("", String::as_str);
+    given.map_or(default, |(_, value)| value)
+}
+
+/// A size such as `4Gi` in bytes.
+fn bytes(size: &str) -> Option<u64> {
+    let units = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40)];
+    units.iter().find_map(|(unit, bits)| {
+        let number: u64 = size.strip_suffix(unit)?.parse().ok()?;
+        Some(number << bits)
+    })
+}
