@@ -63,6 +63,12 @@ run-example name *flags:
 test-examples *args:
     cargo test --workspace --test harness --test hello --test items --test records --test todos {{ args }}
 
+# how fast the examples are, beside the bare server of the same framework; flags follow, such as --seconds 5
+[group('examples')]
+bench-examples *flags:
+    @cargo build -q --release --workspace --bin bench-examples
+    "${CARGO_TARGET_DIR:-target}/release/bench-examples" {{ flags }}
+
 # all tests, on private servers; names of tests may follow
 [group('check')]
 test *args:

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use stack::number::float;
+
 use crate::monitor::Told;
-use crate::number::float;
 use crate::operator::Calls;
 
 /// The number of orders in the sample.

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use shared::contract::id::{OrderId, ProductId};
+use stack::load::{Answer, Load, Request, Until};
 
-use crate::load::{Answer, Load, Request, Until};
-
+/// The number of products that are ordered in turn.
+pub(crate) const PRODUCTS: u64 = 50;
 /// The stock of each product: more than any measurement sells.
 const STOCK: u32 = 100_000_000;
 

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use stack::number::median;
 
 use crate::figure::{Better, Row, disturbance};
-use crate::number::median;
 use crate::report::number;
 
 /// A figure may become worse by this share before it counts as a regression.

@@ -1,8 +1,7 @@
 //! Figures: measured values, each with the limits to which it is compared.
 
 use serde::Serialize;
-
-use crate::number::median;
+use stack::number::median;
 
 /// A figure means little if other processes kept at least this number of cores busy.
 pub(crate) const NOISY_CORES: f64 = 0.25;

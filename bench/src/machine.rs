@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::unistd::{SysconfVar, sysconf};
-
-use crate::number::float;
+use stack::number::float;
 
 /// The number of fields of `/proc/PID/stat` between the name and the time in user mode.
 const FIELDS_BEFORE_UTIME: usize = 11;

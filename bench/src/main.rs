@@ -8,7 +8,7 @@
 //! - [`options`] is the command line.
 //! - [`measure`] has one module for each kind of measurement. [`rig`] is the measured system, with
 //!   an [`operator`] for each server of its stores.
-//! - [`load`] generates requests, and [`catalogue`] the products that they order.
+//! - [`stack::load`] generates requests, and [`catalogue`] the products that they order.
 //! - [`limits`] measures the limits of the machine.
 //! - [`machine`], [`monitor`] and [`calls`] measure what an order costs.
 //! - [`figure`], [`mod@report`] and [`compare`] turn the measurements into tables.
@@ -19,11 +19,9 @@ mod catalogue;
 mod compare;
 mod figure;
 mod limits;
-mod load;
 mod machine;
 mod measure;
 mod monitor;
-mod number;
 mod operator;
 mod options;
 mod paid_to_taken;

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use stack::binaries::Binaries;
+use stack::load::Until;
 
 use crate::figure::Sheet;
 use crate::limits;
-use crate::load::Until;
 use crate::options::{Measure, Options};
 use crate::rig::Rig;
 

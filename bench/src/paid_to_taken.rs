@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use shared::contract::event::{Event, OrderCompleted};
+use stack::number::float;
 
 use crate::monitor::Told;
-use crate::number::float;
 
 /// The beginning of the key of a ledger, to which a movement of stock is written. The product id
 /// follows.

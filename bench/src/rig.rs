@@ -10,13 +10,14 @@ use shared::contract::event::{OrderCompleted, RefundOrder};
 use shared::contract::id::ProductId;
 use shared::store::partition::Partitions;
 use stack::binaries::Binaries;
+use stack::load::{CONNECTIONS, Load, Outcome, Until};
 use stack::redis::Owner;
 use stack::role::Role;
 use stack::system::System;
 use tokio::runtime::Runtime;
 
 use crate::catalogue;
-use crate::load::{CONNECTIONS, Load, Outcome, PRODUCTS, Until};
+use crate::catalogue::PRODUCTS;
 use crate::machine::{Group, Used};
 use crate::monitor::Monitor;
 use crate::options::Options;
@@ -117,7 +118,7 @@ impl Rig {
             binaries: binaries.clone(),
             replicas: shape.replicas,
         };
-        rig.products = catalogue::create(rig.inventory_address()?, PRODUCTS)?;
+        rig.products = catalogue::create(rig.inventory_address()?)?;
         rig.fsync(options.fsync.word())?;
         for store in [&mut rig.inventory, &mut rig.payments] {
             // A rewrite of the append-only file would disturb some measurements and not others.

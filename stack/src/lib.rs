@@ -18,6 +18,7 @@
 //!   Sentinels ([`sentinel`]), or several primaries with replicas ([`cluster`]).
 //! - [`system`] puts these together for a test. [`wait`] waits for conditions with a limit.
 //! - [`client`] calls the services and reads their answers, [`events`] reads their live streams.
+//! - [`load`] sends as many requests as a service answers, and [`number`] makes figures of counts.
 //! - [`private_store`] is one store without the rest of the system.
 
 pub mod binaries;
@@ -28,9 +29,11 @@ pub mod events;
 pub mod foreground;
 pub mod guard;
 pub mod health;
+pub mod load;
 pub mod lock;
 pub mod memory;
 pub mod note;
+pub mod number;
 pub mod operator;
 pub mod ports;
 pub mod private_store;

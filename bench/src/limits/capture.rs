@@ -5,10 +5,10 @@
 
 use anyhow::{Context, Result};
 use shared::contract::event::{Event, OrderCompleted};
+use stack::load::{CONNECTIONS, Load, Until};
 
 use super::template::{Order, Template};
-use crate::catalogue::order_id;
-use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
+use crate::catalogue::{PRODUCTS, order_id};
 use crate::monitor::Told;
 use crate::rig::{Rig, heard};
 
@@ -47,7 +47,7 @@ impl Capture {
             Ok(())
         };
         // These orders come first, because the system does some things only once.
-        place(rig, PRODUCTS)?;
+        place(rig)?;
         rig.rest()?;
         let listeners = rig.listen()?;
         place(rig, 1)?;

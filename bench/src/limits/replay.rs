@@ -7,12 +7,12 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use stack::number::{float, micros_each, per_second, quantile};
 
 use super::capture::Capture;
 use super::line::{Line, joined, packed};
 use super::template::{Order, Template};
 use crate::machine::Group;
-use crate::number::{float, micros_each, per_second, quantile};
 use crate::paid_to_taken::from_paid_to_taken;
 use crate::rig::{Rig, heard};
 

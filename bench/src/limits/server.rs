@@ -17,12 +17,12 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use stack::guard::Farewell;
+use stack::load::Answer;
 use stack::ports;
 use stack::ports::Port;
 use stack::process::{Launch, Process};
 use tokio::net::TcpListener;
 
-use crate::load::Answer;
 use crate::machine::Group;
 use crate::rig::Rig;
 

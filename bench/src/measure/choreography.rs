@@ -4,11 +4,11 @@
 use anyhow::Result;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::live::CHANGES;
+use stack::load::{CONNECTIONS, Until};
+use stack::number::{float, micros_each, per_second};
 
 use crate::calls::{CALLS_SAMPLED, Habits};
 use crate::figure::{Section, Sheet};
-use crate::load::{CONNECTIONS, Until};
-use crate::number::{float, micros_each, per_second};
 use crate::operator::Calls;
 use crate::options::Fsync;
 use crate::rig::{Rig, Run, heard};

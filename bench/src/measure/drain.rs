@@ -8,10 +8,10 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::Money;
 use shared::contract::trace::{RequestId, TraceParent};
+use stack::number::{micros_each, per_second};
 
 use crate::figure::Sheet;
 use crate::machine::memory;
-use crate::number::{micros_each, per_second};
 use crate::operator::Operator;
 use crate::rig::{LOOK, Rig};
 

@@ -2,13 +2,13 @@
 //! server that gives the same answer.
 
 use anyhow::{Context, Result};
+use stack::load::{CONNECTIONS, Load, Outcome, Request, Until};
+use stack::number::micros_each;
 
 use crate::catalogue::order_id;
 use crate::figure::{Bare, Sheet};
 use crate::limits::Server;
-use crate::load::{CONNECTIONS, Load, Outcome, Request, Until};
 use crate::machine::{Group, Used};
-use crate::number::micros_each;
 use crate::options::Options;
 use crate::rig::Rig;
 

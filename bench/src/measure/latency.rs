@@ -1,11 +1,11 @@
 //! Measures the time from paying an order to taking its stock, at a light load.
 
 use anyhow::{Result, ensure};
+use stack::load::{Load, Until};
+use stack::number::{per_second, quantile};
 
 use crate::catalogue::order_id;
 use crate::figure::Sheet;
-use crate::load::{Load, Until};
-use crate::number::{per_second, quantile};
 use crate::paid_to_taken::from_paid_to_taken;
 use crate::rig::{Rig, heard};
 

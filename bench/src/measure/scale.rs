@@ -14,12 +14,12 @@ use stack::role::Role;
 
 use super::FIRST_ORDERS;
 use crate::figure::{Bare, Sheet};
-use crate::load::{CONNECTIONS, Load, Until};
-use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
 use crate::paid_to_taken::{MOVEMENTS, first_adds};
 use crate::rig::{Rig, Shape, heard};
 use shapes::{QUICK, SHAPES};
+use stack::load::{CONNECTIONS, Load, Until};
+use stack::number::{float, micros_each, quantile};
 use stores::report_store;
 use waits::{sent_orders, since_sent};
 

@@ -45,6 +45,13 @@ impl Place {
         })
     }
 
+    /// The same, with every write on the disk before it is answered, as in production.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
+    }
+
     /// A place whose data stays for the next start.
     pub fn kept(dir: &Path, port: u16, guard: Guard, sink: LineSink) -> Result<Self> {
         let context = || format!("cannot create {}", dir.display());

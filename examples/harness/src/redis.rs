@@ -19,7 +19,7 @@ const CONFIG: &str = include_str!("../../../deploy/redis.conf");
 /// The user of people and tests, who may do everything.
 const OPERATOR: &str = "operator";
 /// The users of a server without an ACL file of its own.
-pub(crate) const ACL: &str =
+pub const ACL: &str =
     "user default off ~* &* +@all\nuser operator on >@OPERATOR_PASSWORD@ ~* &* +@all\n";
 
 /// The file with the passwords, in the folder of the server.

@@ -1,7 +1,8 @@
 //! Reports the resources that the servers of the stores used.
 
+use stack::number::{float, micros_each};
+
 use crate::figure::Section;
-use crate::number::{float, micros_each};
 use crate::rig::Usage;
 
 /// Reports the cost of an order in a store: for the whole store, and for each server.

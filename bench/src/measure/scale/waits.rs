@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use stack::load::Answer;
+use stack::number::float;
 
 use crate::catalogue::order_id;
-use crate::load::Answer;
-use crate::number::float;
 
 /// The time at which the request of each order should have been sent, in microseconds since the
 /// epoch.

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 /// A count as a figure.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
-pub(crate) fn float(count: u64) -> f64 {
+pub fn float(count: u64) -> f64 {
     count as f64
 }
 
 /// The number of things a second.
-pub(crate) fn per_second(count: u64, took: Duration) -> f64 {
+pub fn per_second(count: u64, took: Duration) -> f64 {
     float(count) / took.as_secs_f64().max(1e-9)
 }
 
 /// The number of microseconds for each thing.
-pub(crate) fn micros_each(seconds: f64, count: u64) -> f64 {
+pub fn micros_each(seconds: f64, count: u64) -> f64 {
     seconds * 1e6 / float(count.max(1))
 }
 
 /// The median of the values; `None` without values.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -32,7 +32,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// The value below which this share of the sorted values lies; `None` without values.
-pub(crate) fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
+pub fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
     let place = (sorted.len() * percent / 100).min(sorted.len().checked_sub(1)?);
     sorted.get(place).copied()
 }

@@ -9,7 +9,7 @@ const KEY_HEADER: &str = "idempotency-key: ";
 
 /// A request that is ready to be sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     bytes: Vec<u8>,
     key: Option<Key>,
 }
@@ -23,13 +23,12 @@ struct Key {
 
 impl Request {
     /// A `GET` of `path`.
-    pub(crate) fn get(path: &str) -> Self {
-        let bytes = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes();
-        Self { bytes, key: None }
+    pub fn get(path: &str) -> Self {
+        Self::plain("GET", path, None)
     }
 
     /// A `POST` of `body` as JSON, each time with another idempotency key.
-    pub(crate) fn post(path: &str, body: &str) -> Self {
+    pub fn post(path: &str, body: &str) -> Self {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n{KEY_HEADER}",
@@ -46,8 +45,18 @@ impl Request {
         }
     }
 
+    /// A request of any method, without an idempotency key. A body is JSON.
+    pub fn plain(method: &str, path: &str, body: Option<&str>) -> Self {
+        let body = body.map_or("\r\n".to_owned(), |body| {
+            let length = body.len();
+            format!("content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+        });
+        let bytes = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{body}").into_bytes();
+        Self { bytes, key: None }
+    }
+
     /// The idempotency key of the request with this number, if it has a key.
-    pub(crate) fn key(&self, number: u64) -> Option<String> {
+    pub fn key(&self, number: u64) -> Option<String> {
         self.key.as_ref().map(|key| key.value(number))
     }
 

@@ -20,17 +20,15 @@ use self::client::Client;
 use self::pace::Pace;
 use crate::number::{float, per_second};
 
-pub(crate) use client::Answer;
-pub(crate) use request::Request;
+pub use client::Answer;
+pub use request::Request;
 
 mod client;
 mod pace;
 mod request;
 
-/// The number of products that are ordered in turn.
-pub(crate) const PRODUCTS: u64 = 50;
 /// The number of connections of most measurements.
-pub(crate) const CONNECTIONS: usize = 64;
+pub const CONNECTIONS: usize = 64;
 /// The longest latency that is recorded. Longer latencies count as this one.
 const MAX_LATENCY: Duration = Duration::from_mins(1);
 /// A load that takes this much longer than planned fails.
@@ -38,36 +36,42 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The requests to send, and how long.
 #[derive(Clone, Debug)]
-pub(crate) struct Load {
+pub struct Load {
     /// The addresses among which the connections are shared out.
-    pub(crate) to: Vec<SocketAddr>,
+    pub to: Vec<SocketAddr>,
     /// The requests, which are sent in turn.
-    pub(crate) requests: Vec<Request>,
-    pub(crate) connections: usize,
+    pub requests: Vec<Request>,
+    /// The number of connections.
+    pub connections: usize,
     /// The number of requests a second; `None` for a closed loop.
-    pub(crate) rate: Option<u32>,
-    pub(crate) until: Until,
+    pub rate: Option<u32>,
+    /// When it ends.
+    pub until: Until,
     /// The status that every answer has to have.
-    pub(crate) expect: u16,
+    pub expect: u16,
     /// Whether the answers are kept.
-    pub(crate) keep: bool,
+    pub keep: bool,
 }
 
 /// When a load ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
+pub enum Until {
+    /// After this number of requests.
     Count(u64),
+    /// After this time.
     Time(Duration),
 }
 
 /// The result of a load.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) answers: u64,
-    pub(crate) took: Duration,
+pub struct Outcome {
+    /// The number of answers.
+    pub answers: u64,
+    /// The time from the first request to the last answer.
+    pub took: Duration,
     latencies: Histogram<u64>,
     /// The kept answers, each with the number of its request.
-    pub(crate) kept: Vec<(u64, Answer)>,
+    pub kept: Vec<(u64, Answer)>,
 }
 
 /// The state that the connections share. They run on one thread, and no connection borrows the
@@ -86,7 +90,7 @@ struct State {
 
 impl Load {
     /// A load that sends each of these requests once, over one connection, and keeps the answers.
-    pub(crate) fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
+    pub fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
         let until = Until::Count(u64::try_from(requests.len()).unwrap_or(u64::MAX));
         let to = vec![to];
         Self {
@@ -101,7 +105,7 @@ impl Load {
     }
 
     /// Sends the first of the requests, and returns its answer.
-    pub(crate) fn once(&self) -> Result<Answer> {
+    pub fn once(&self) -> Result<Answer> {
         let (connections, until) = (1, Until::Count(1));
         let once = Self {
             connections,
@@ -114,7 +118,7 @@ impl Load {
     }
 
     /// Sends the whole load from this thread.
-    pub(crate) fn run(&self) -> Result<Outcome> {
+    pub fn run(&self) -> Result<Outcome> {
         let has_work = !self.requests.is_empty() && !self.to.is_empty() && self.connections > 0;
         ensure!(has_work, "nothing to send");
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -212,12 +216,12 @@ impl Shared<'_> {
 
 impl Outcome {
     /// The number of answers a second.
-    pub(crate) fn per_second(&self) -> f64 {
+    pub fn per_second(&self) -> f64 {
         per_second(self.answers, self.took)
     }
 
     /// The time within which this share of the requests was answered, in microseconds.
-    pub(crate) fn micros(&self, percent: f64) -> f64 {
+    pub fn micros(&self, percent: f64) -> f64 {
         float(self.latencies.value_at_percentile(percent)) / 1e3
     }
 }

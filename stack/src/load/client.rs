@@ -31,12 +31,13 @@ pub(super) struct Seen<'a> {
 
 /// An answer to keep.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The head and the body as they were received.
-    pub(crate) whole: Vec<u8>,
-    pub(crate) body: Vec<u8>,
+    pub whole: Vec<u8>,
+    /// The body.
+    pub body: Vec<u8>,
     /// The time at which its request should have been sent, by the clock of the machine.
-    pub(crate) meant: SystemTime,
+    pub meant: SystemTime,
 }
 
 /// The status and the length of an answer.
