@@ -21,6 +21,7 @@ use shared::base::shutdown::Shutdown;
 use shared::store::claim::{Claim, Once};
 
 mod cache;
+mod connections;
 mod database;
 mod error;
 mod statements;
@@ -74,7 +75,7 @@ impl RecordStore {
     ) -> Result<Once<Creation>, StoreError> {
         let create = |is_stale| self.0.database.create_record(id, value, claim, is_stale);
         Ok(once(
-            self.0.write(id, create).await?,
+            &self.0.write(id, create).await?,
             |written| match written {
                 Written::Value(value) => Creation::Created(value),
                 Written::Nothing | Written::Overflow => Creation::Duplicate,
@@ -91,7 +92,7 @@ impl RecordStore {
     ) -> Result<Once<Changed>, StoreError> {
         let write = |is_stale| self.0.database.change_value(id, change, claim, is_stale);
         Ok(once(
-            self.0.write(id, write).await?,
+            &self.0.write(id, write).await?,
             |written| match written {
                 Written::Value(value) => Changed::To(value),
                 Written::Nothing => Changed::NotFound,
@@ -194,10 +195,10 @@ impl Inner {
 }
 
 /// The outcome of a statement in the words of the domain.
-fn once<T>(once: Once<Written, i64>, outcome: impl Fn(Written) -> T) -> Once<T> {
+fn once<T>(once: &Once<Written, i64>, outcome: impl Fn(Written) -> T) -> Once<T> {
     match once {
-        Once::Now(written) => Once::Now(outcome(written)),
-        Once::Before(answer) => Once::Before(outcome(Written::Value(answer))),
+        Once::Now(written) => Once::Now(outcome(*written)),
+        Once::Before(answer) => Once::Before(outcome(Written::Value(*answer))),
         Once::KeyReused => Once::KeyReused,
     }
 }

@@ -11,7 +11,7 @@ use shared::base::breaker::Breaker;
 use shared::redis::{Command, Redis, RedisError, RedisUrl, Reply};
 use uuid::Uuid;
 
-use crate::store::database::STATEMENT_TIMEOUT;
+use crate::store::connections::STATEMENT_TIMEOUT;
 
 /// The cache in front of the database.
 pub(super) struct Cache {
@@ -115,8 +115,8 @@ impl Cache {
         }
         let token = token();
         let lease = script(LEASE, &entry).arg(&*token);
-        let taken = self.run(lease.arg(milliseconds(HOLD_TIME))).await;
-        match taken.map(|taken| taken.int()) {
+        let answer = self.run(lease.arg(milliseconds(HOLD_TIME))).await;
+        match answer.map(|answer| answer.int()) {
             Some(Ok(1)) => Look::Lease(Lease { entry, token }),
             _ => Look::Nothing,
         }

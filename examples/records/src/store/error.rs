@@ -50,7 +50,7 @@ impl StoreError {
 pub(super) fn code(error: &sqlx::Error) -> Cow<'_, str> {
     error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .unwrap_or_default()
 }
 

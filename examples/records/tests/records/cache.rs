@@ -74,7 +74,7 @@ async fn a_stampede_of_readers_fills_once() {
         readers.spawn(async move { read(&records.get("k").await) });
     }
     eventually("the first reader in the database", async || {
-        waiting(&records).await > 0
+        Box::pin(waiting(&records)).await > 0
     })
     .await;
     // The next readers came before the first has ended, so a second round covers all of them.

@@ -2,7 +2,6 @@
 //! and every change is counted at the end.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,10 +10,13 @@ use ::harness::load::{self, Mix, Outcome};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use reqwest::Client;
-use sqlx::query_as;
 use stack::wait::eventually;
 
 use crate::harness::{Process, Records};
+
+mod known;
+
+use known::{Kind, Own, Request, Sum, check};
 
 const CLIENTS: usize = 16;
 /// Records that all clients change.
@@ -36,48 +38,6 @@ struct Clients {
     sums: [Sum; SHARED],
     /// For each client.
     own: Vec<RefCell<Own>>,
-}
-
-/// What is known of a record that only grows.
-#[derive(Default)]
-struct Sum {
-    /// The sum of the additions that were answered.
-    answered: Cell<i64>,
-    /// The sum of all additions that were asked for.
-    asked: Cell<i64>,
-}
-
-/// What one client knows of its own record, and the request whose outcome it does not know yet.
-#[derive(Default)]
-struct Own {
-    /// The part of its key that counts up. A deletion without an answer may still be carried out
-    /// later, so the client leaves that record alone.
-    generation: u64,
-    value: Option<i64>,
-    requests: u64,
-    pending: Option<Request>,
-}
-
-/// A change, with the key under which it is repeated until its outcome is known.
-#[derive(Clone, Debug)]
-struct Request {
-    kind: Kind,
-    key: String,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Add(usize, i64),
-    Create(i64),
-    Change(i64),
-    Delete,
-}
-
-impl Own {
-    /// The key of the record.
-    fn key(&self, client: usize) -> String {
-        format!("{client}-{}", self.generation)
-    }
 }
 
 impl Clients {
@@ -309,50 +269,4 @@ async fn nothing_is_lost_or_doubled_or_old_under_load() {
         .ensure_lively(&["read", "change"], 200, &names)
         .unwrap();
     check(&clients).await;
-}
-
-/// Compares what the clients know with the database, and with what both processes answer.
-async fn check(clients: &Clients) {
-    let mut expected: Vec<(String, String, i64)> = Vec::new();
-    for (shared, sum) in clients.sums.iter().enumerate() {
-        assert_eq!(
-            sum.answered.get(),
-            sum.asked.get(),
-            "every addition was answered"
-        );
-        expected.push(("all".to_owned(), shared.to_string(), sum.answered.get()));
-    }
-    let mut left_alone = BTreeSet::new();
-    for (client, own) in clients.own.iter().enumerate() {
-        let own = own.borrow();
-        let found = own
-            .value
-            .map(|value| ("own".to_owned(), own.key(client), value));
-        expected.extend(found);
-        left_alone.extend((0..own.generation).map(|generation| {
-            let earlier = Own {
-                generation,
-                ..Own::default()
-            };
-            earlier.key(client)
-        }));
-    }
-    expected.sort_unstable();
-    let mut session = clients.records.session().await;
-    let select = "SELECT user_id, key, value FROM users";
-    let found = query_as(select).fetch_all(&mut session).await;
-    let mut found: Vec<(String, String, i64)> = found.unwrap();
-    found.retain(|(user, key, _)| user == "all" || !left_alone.contains(key));
-    found.sort_unstable();
-    assert_eq!(found, expected);
-    for (user, key, value) in expected {
-        for process in [&clients.records.process, &clients.other] {
-            let query = format!("user_id={user}&key={key}");
-            let answer = process
-                .ask(Method::GET, "get-record", &query)
-                .await
-                .expect(200);
-            assert_eq!(answer.json()["value"].as_i64(), Some(value), "{answer:?}");
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! Each operation, and each answer that it may give.
 
+use std::fmt::Write;
+
 use ::harness::http::Method;
 use serde_json::json;
 
@@ -62,8 +64,12 @@ async fn two_pairs_of_names_are_never_mixed_up() {
         ("A", "b:c"),
     ];
     let query = |(user, key): (&str, &str)| {
-        let encoded =
-            |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
+        let encoded = |text: &str| {
+            text.bytes().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "%{byte:02x}");
+                text
+            })
+        };
         format!("user_id={}&key={}", encoded(user), encoded(key))
     };
     for (value, name) in names.into_iter().enumerate() {

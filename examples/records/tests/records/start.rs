@@ -5,13 +5,14 @@ use std::time::Duration;
 use ::harness::http::Method;
 use ::harness::postgres::Postgres;
 use ::harness::redis::Redis;
+use shared::redis::{Code, Command, Redis as Client};
 use stack::ports;
 use stack::subprocess;
 use stack::wait::eventually;
 
 use crate::harness::{Process, Records, binary};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn processes_that_start_at_the_same_time_migrate_once() {
@@ -133,4 +134,32 @@ async fn help_lists_the_settings_and_every_wrong_one_is_reported() {
         "{}",
         openapi.stdout
     );
+}
+
+/// The users that Compose and Kubernetes give to the cache.
+#[tokio::test]
+async fn the_service_has_the_rights_in_the_cache_that_it_needs_and_no_others() {
+    let postgres = Postgres::shared().await.unwrap();
+    let database = postgres.create_database().await.unwrap();
+    let acl = include_str!("../../deploy/users.acl");
+    let redis = Redis::with_acl(acl).await.unwrap();
+    let url = redis.url_of("records");
+    let process = Process::start(&database, &url, &[]).await;
+    process.member.wait_ready().await.unwrap();
+    process.create("k", 1).await;
+    assert_eq!(process.cache("k").await, 1);
+    process.increment("k", 1).await.expect(200);
+    assert_eq!(process.cache("k").await, 2);
+    let ready = process.page("/readyz?verbose").await.expect(200).body;
+    assert!(ready.contains("cache: ok"), "{ready}");
+    let client = Client::worker(&url.parse().unwrap());
+    for (command, key) in [
+        ("FLUSHALL", None),
+        ("KEYS", Some("*")),
+        ("GET", Some("other")),
+    ] {
+        let command = key.into_iter().fold(Command::new(command), Command::arg);
+        let refused = client.run(command).await.unwrap_err();
+        assert!(refused.is(Code::NoPerm), "{refused}");
+    }
 }
