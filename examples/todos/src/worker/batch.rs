@@ -76,3 +76,87 @@ pub(super) fn read<'a>(
         is_cut: cut.is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Timestamp;
+
+    use super::*;
+    use crate::domain::{Action, TodoId};
+    use crate::kafka::TOPIC;
+
+    /// Messages with these offsets.
+    fn log(offsets: impl IntoIterator<Item = i64>) -> Vec<OwnedMessage> {
+        let message = |offset| {
+            let change = Change::of(TodoId::mint(), Action::Delete);
+            let (key, payload) = (change.id.to_string(), message::encode(&change));
+            let (topic, time) = (TOPIC.to_owned(), Timestamp::NotAvailable);
+            OwnedMessage::new(
+                Some(payload),
+                Some(key.into_bytes()),
+                topic,
+                time,
+                0,
+                offset,
+                None,
+            )
+        };
+        offsets.into_iter().map(message).collect()
+    }
+
+    fn behind(message: &OwnedMessage) -> Position {
+        let fingerprint = message::fingerprint(message.key(), message.payload());
+        Position::behind(message.offset(), fingerprint)
+    }
+
+    /// The number of changes, the position behind them, and whether the rest has to be read anew.
+    fn changes(content: Content<'_>) -> (usize, Position, bool) {
+        match content {
+            Content::Messages {
+                to,
+                changes,
+                is_cut,
+                ..
+            } => (changes.len(), to, is_cut),
+            _ => panic!("no messages"),
+        }
+    }
+
+    #[test]
+    fn messages_that_were_applied_are_left_out() {
+        let messages = log(4..8);
+        let from = behind(&messages[0]);
+        let (count, to, is_cut) = changes(read(&from, &messages, None));
+        assert_eq!((count, is_cut), (3, false));
+        assert_eq!(to, behind(&messages[3]));
+        assert!(matches!(
+            read(&from, &messages[..1], None),
+            Content::Nothing
+        ));
+    }
+
+    #[test]
+    fn a_gap_is_believed_only_if_it_is_there_twice() {
+        let messages = log([4, 5, 9, 10]);
+        let from = behind(&messages[0]);
+        let (count, to, is_cut) = changes(read(&from, &messages, None));
+        assert_eq!((count, is_cut), (1, true));
+        assert_eq!(to, behind(&messages[1]));
+        let rest = &messages[1..];
+        assert!(matches!(read(&to, rest, None), Content::Gap(9)));
+        assert!(matches!(read(&to, rest, Some(8)), Content::Gap(9)));
+        let (count, to, is_cut) = changes(read(&to, rest, Some(9)));
+        assert_eq!((count, is_cut), (2, false));
+        assert_eq!(to, behind(&messages[3]));
+    }
+
+    #[test]
+    fn messages_before_another_log_are_applied() {
+        let mut messages = log(4..6);
+        messages.extend(log(0..2));
+        let from = behind(&messages[0]);
+        let (count, to, is_cut) = changes(read(&from, &messages, None));
+        assert_eq!((count, is_cut), (1, true));
+        assert!(matches!(read(&to, &messages[2..], None), Content::OtherLog));
+    }
+}
