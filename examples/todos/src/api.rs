@@ -31,8 +31,7 @@ pub(crate) struct Api {
     pub(crate) end: Shutdown,
 }
 
-/// The API in the document. The router takes the paths without the slash, and answers both.
-type Documented = (GreetApi, Slashed<TodosApi>, TodoApi);
+type Apis = (GreetApi, Slashed<TodosApi>, TodoApi);
 
 #[derive(Tags)]
 enum Tag {
@@ -42,9 +41,8 @@ enum Tag {
 
 /// The routes of the API and its documents.
 pub(crate) fn routes(api: Api, public_url: Option<&PublicUrl>) -> Routes {
-    let apis = (GreetApi, TodosApi(api.clone()), TodoApi(api.clone()));
     let routes = Routes::default()
-        .api(apis, &NO_STORE)
+        .api(apis(api.clone()), &NO_STORE)
         .problems(problems::KINDS);
     openapi::pages(routes, service(api, public_url), public_url)
 }
@@ -54,12 +52,15 @@ pub(crate) fn document(api: Api, public_url: Option<&PublicUrl>) -> String {
     openapi::document(&service(api, public_url))
 }
 
-fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Documented, ()> {
+fn apis(api: Api) -> Apis {
+    (GreetApi, Slashed(TodosApi(api.clone())), TodoApi(api))
+}
+
+fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
     let about = "Todos. A change is published to Kafka, and answered when the broker has it. A \
         consumer applies it a moment later. So a todo that was just created may not be there yet: \
         `?wait=applied` waits until it is.";
-    let apis = (GreetApi, Slashed(TodosApi(api.clone())), TodoApi(api));
-    let service = OpenApiService::new(apis, "Todos", env!("CARGO_PKG_VERSION"))
+    let service = OpenApiService::new(apis(api), "Todos", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)
 }

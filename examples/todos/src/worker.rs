@@ -18,14 +18,15 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use shared::base::backoff::Backoff;
 use shared::base::health::Progress;
 use shared::base::shutdown::{Shutdown, sleep_unless};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 mod batch;
 mod group;
+mod read;
 mod report;
 mod verify;
 
-use batch::Read;
+use batch::Content;
 use group::Group;
 
 use crate::config::KafkaSettings;
@@ -44,6 +45,9 @@ pub(crate) struct Applier {
     unverified: BTreeSet<i32>,
     /// When the positions were read.
     positioned_at: Instant,
+    /// The first message behind a gap, in each partition in which messages were missing. If the
+    /// same gap is there when the partition is read anew, the broker has removed the messages.
+    gaps: BTreeMap<i32, i64>,
     /// The last message of each partition that was parked. The database may fail afterwards; then
     /// the message is not parked again.
     parked: BTreeMap<i32, i64>,
@@ -67,12 +71,6 @@ pub(crate) enum RoundError {
     Broker(#[from] KafkaError),
 }
 
-/// Most messages that are read before they are applied.
-const MAX_BATCH: usize = 100;
-/// Longest wait for the first message of a batch.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Longest wait for more messages. They are in memory already, or have not been read yet.
-const MORE_WAIT: Duration = Duration::from_millis(1);
 /// Wait after a round that failed.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
@@ -89,6 +87,7 @@ impl Applier {
             positions: BTreeMap::new(),
             unverified: BTreeSet::new(),
             positioned_at: Instant::now(),
+            gaps: BTreeMap::new(),
             parked: BTreeMap::new(),
             has_joined: false,
             is_lost: false,
@@ -184,49 +183,6 @@ impl Applier {
         Ok(())
     }
 
-    /// Reads the messages that are there.
-    async fn read(&mut self, stop: &Shutdown) -> Result<(), RoundError> {
-        let Some(first) = self.first(stop).await? else {
-            return Ok(());
-        };
-        let mut messages = vec![first];
-        let deadline = Instant::now() + MORE_WAIT;
-        while messages.len() < MAX_BATCH
-            && let Ok(Ok(more)) = timeout_at(deadline, self.consumer.recv()).await
-        {
-            messages.push(more.detach());
-        }
-        for message in messages {
-            self.unverified.remove(&message.partition());
-            let of_partition = self.messages.entry(message.partition()).or_default();
-            of_partition.push(message);
-        }
-        Ok(())
-    }
-
-    /// Waits for a message. `None` if no message comes, if the partitions have changed, or if the
-    /// process stops.
-    async fn first(&mut self, stop: &Shutdown) -> Result<Option<OwnedMessage>, RoundError> {
-        let (deadline, mut failure) = (Instant::now() + FIRST_WAIT, None);
-        loop {
-            let received = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(None),
-                () = self.consumer.context().changed() => {
-                    self.is_lost = true;
-                    return Ok(None);
-                }
-                received = timeout_at(deadline, self.consumer.recv()) => received,
-            };
-            match received {
-                Ok(Ok(message)) => return Ok(Some(message.detach())),
-                // The client library tries again by itself.
-                Ok(Err(error)) => failure = Some(error),
-                Err(_) => return failure.map_or(Ok(None), |error| Err(error.into())),
-            }
-        }
-    }
-
     /// Parks and applies the messages of one partition, then commits. `false` if the position of
     /// the partition has to be found anew.
     async fn settle(
@@ -238,11 +194,16 @@ impl Applier {
             // The group has taken the partition away.
             return Ok(true);
         };
-        let read = batch::read(from, messages);
-        let (to, changes) = match &read {
-            Read::Nothing => return Ok(true),
-            Read::OtherLog => (&Position::default(), Vec::new()),
-            Read::Messages {
+        let known_gap = self.gaps.remove(&partition);
+        let content = batch::read(from, messages, known_gap);
+        let (to, changes) = match &content {
+            Content::Nothing => return Ok(true),
+            Content::Gap(offset) => {
+                self.gaps.insert(partition, *offset);
+                return Ok(false);
+            }
+            Content::OtherLog => (&Position::default(), Vec::new()),
+            Content::Messages {
                 to, dead, changes, ..
             } => {
                 // First, because nothing would name a dead letter once the position has moved. A
@@ -271,7 +232,7 @@ impl Applier {
             return Ok(false);
         };
         report::effects(&changes, &effects);
-        if matches!(read, Read::OtherLog) {
+        if matches!(content, Content::OtherLog) {
             tracing::warn!(
                 partition,
                 "the topic was made anew: reading it from its beginning"
@@ -281,7 +242,7 @@ impl Applier {
         self.commit(partition, to.next_offset);
         let to = to.clone();
         self.positions.insert(partition, to);
-        Ok(!matches!(read, Read::Messages { is_cut: true, .. }))
+        Ok(!matches!(content, Content::Messages { is_cut: true, .. }))
     }
 
     /// Tells Kafka how far the group is. Nothing depends on it, so a failure is only logged.
