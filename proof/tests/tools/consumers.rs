@@ -26,7 +26,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Every fault that a reader has to survive, one after the other. After each of them the reader has
 /// counted what payments charged.
 async fn sums_exactly(reader: Reader) {
-    let shop = Shop::open(reader).await;
+    let shop = Box::pin(Shop::open(reader)).await;
     let mut products = Vec::new();
     for quantity in [1_000, 1_000, 3] {
         products.push(shop.product(quantity).await);
@@ -132,7 +132,7 @@ async fn a_reader_in_python_sums_the_revenue_exactly() {
         env: vec![env],
         group: "revenue-python",
     };
-    sums_exactly(reader).await;
+    Box::pin(sums_exactly(reader)).await;
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn a_reader_in_javascript_sums_the_revenue_exactly() {
         env: vec![env],
         group: "revenue-node",
     };
-    sums_exactly(reader).await;
+    Box::pin(sums_exactly(reader)).await;
 }
 
 /// It is compiled with the packages of Debian: `golang-go`, `golang-github-gomodule-redigo-dev`.
@@ -167,5 +167,5 @@ async fn a_reader_in_go_sums_the_revenue_exactly() {
         env: Vec::new(),
         group: "revenue-go",
     };
-    sums_exactly(reader).await;
+    Box::pin(sums_exactly(reader)).await;
 }

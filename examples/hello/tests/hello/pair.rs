@@ -1,4 +1,4 @@
-//! Each greeting is counted once, whatever dies in between.
+//! Each greeting is counted once, also if processes and stores die in between.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ type Counts = BTreeMap<String, u64>;
 
 impl Pair {
     async fn start() -> Self {
-        let (streams, counts) = tokio::join!(Redis::start(), Redis::start());
+        let (streams, counts) = tokio::join!(Box::pin(Redis::start()), Box::pin(Redis::start()));
         let (streams, counts) = (streams.unwrap(), counts.unwrap());
         let program = spawn_blocking(|| program::build(&["hello"]));
         let [program] = program.await.unwrap().unwrap();
@@ -35,7 +35,8 @@ impl Pair {
         ];
         let start = async |verb: &str| {
             let (name, args) = (format!("hello {verb}"), [verb]);
-            let member = Member::start(&name, &program, &args, &env).await.unwrap();
+            let member = Box::pin(Member::start(&name, &program, &args, &env));
+            let member = member.await.unwrap();
             member.wait_ready().await.unwrap();
             member
         };
@@ -124,7 +125,7 @@ async fn a_request_that_is_repeated_is_counted_once() {
 }
 
 #[tokio::test]
-async fn no_greeting_is_lost_or_counted_twice_whatever_is_killed() {
+async fn no_greeting_is_lost_or_counted_twice_if_processes_and_stores_are_killed() {
     let pair = Pair::start().await;
     pair.greet("World", 10).await;
     pair.counter.kill();
