@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::objects::{items, name, of_kind, selects, text};
+use crate::objects::{fits, items, name, of_kind, selects, text};
 use crate::pods::{Pod, has_port, pods, variables, words};
 use crate::programs::{Program, Programs};
 
@@ -40,51 +40,57 @@ pub(crate) fn all(objects: &[Value], scripts: &str, programs: &Programs) -> Prob
 /// Each selector finds pods.
 fn selectors(objects: &[Value]) -> Problems {
     let mut problems = Vec::new();
-    for pod in pods(objects) {
-        if !selects(&pod.owner["spec"]["selector"]["matchLabels"], pod.labels) {
+    let pods = pods(objects);
+    for pod in &pods {
+        if !fits(&pod.owner["spec"]["selector"], pod.labels) {
             problems.push(format!("{} does not select its own pods", pod.name()));
         }
     }
-    let services = of_kind(objects, "Service").map(|object| (object, &object["spec"]["selector"]));
-    let policies = of_kind(objects, "NetworkPolicy")
-        .map(|object| (object, &object["spec"]["podSelector"]["matchLabels"]));
-    for (object, selector) in services.chain(policies) {
-        if !pods(objects)
-            .iter()
-            .any(|pod| selects(selector, pod.labels))
-        {
-            problems.push(format!("{} selects no pod", name(object)));
+    for service in of_kind(objects, "Service") {
+        let selector = &service["spec"]["selector"];
+        if !pods.iter().any(|pod| selects(selector, pod.labels)) {
+            problems.push(format!("{} selects no pod", name(service)));
+        }
+    }
+    for policy in of_kind(objects, "NetworkPolicy") {
+        let sources = items(&policy["spec"]["ingress"]).iter();
+        let sources = sources.flat_map(|rule| items(&rule["from"]));
+        let sources = sources.map(|source| &source["podSelector"]);
+        for selector in sources.chain([&policy["spec"]["podSelector"]]) {
+            if !pods.iter().any(|pod| fits(selector, pod.labels)) {
+                problems.push(format!("{} selects no pod", name(policy)));
+            }
         }
     }
     problems
 }
 
-/// Each port of a service and of a network policy leads to a port of the pods.
+/// Each port of a service leads to a port of all its pods, and each port of a network policy to one
+/// of some pod.
 fn ports(objects: &[Value]) -> Problems {
     let mut problems = Vec::new();
-    let mut check = |object: &Value, selector: &Value, port: &Value| {
-        let chosen = pods(objects)
-            .into_iter()
-            .filter(|pod| selects(selector, pod.labels));
-        for pod in chosen.filter(|pod| !pod.has_port(port)) {
-            problems.push(format!(
-                "{} has no port {port} for {}",
-                pod.name(),
-                name(object)
-            ));
-        }
-    };
+    let pods = pods(objects);
     for service in of_kind(objects, "Service") {
-        for port in items(&service["spec"]["ports"]) {
-            let target = port.get("targetPort").unwrap_or(&port["port"]);
-            check(service, &service["spec"]["selector"], target);
+        let selector = &service["spec"]["selector"];
+        for pod in pods.iter().filter(|pod| selects(selector, pod.labels)) {
+            for port in items(&service["spec"]["ports"]) {
+                let port = port.get("targetPort").unwrap_or(&port["port"]);
+                if !pod.has_port(port) {
+                    let (pod, service) = (pod.name(), name(service));
+                    problems.push(format!("{pod} has no port {port} for {service}"));
+                }
+            }
         }
     }
     for policy in of_kind(objects, "NetworkPolicy") {
-        let selector = &policy["spec"]["podSelector"]["matchLabels"];
-        for rule in items(&policy["spec"]["ingress"]) {
-            for port in items(&rule["ports"]) {
-                check(policy, selector, &port["port"]);
+        let selector = &policy["spec"]["podSelector"];
+        let chosen = pods.iter().filter(|pod| fits(selector, pod.labels));
+        let chosen: Vec<_> = chosen.collect();
+        let rules = items(&policy["spec"]["ingress"]).iter();
+        for port in rules.flat_map(|rule| items(&rule["ports"])) {
+            let port = &port["port"];
+            if !chosen.iter().any(|pod| pod.has_port(port)) {
+                problems.push(format!("no pod has the port {port} of {}", name(policy)));
             }
         }
     }

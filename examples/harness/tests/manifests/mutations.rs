@@ -9,7 +9,7 @@ use crate::{checks, objects, schema};
 const GOOD: &str = include_str!("good.yaml");
 
 /// A text of the manifest, what replaces it, and the mistake that this makes.
-const MUTATIONS: [(&str, &str, &str); 27] = [
+const MUTATIONS: [(&str, &str, &str); 29] = [
     (
         "matchLabels: { app: demo, part: api }",
         "matchLabels: { app: demo, part: apo }",
@@ -33,7 +33,17 @@ const MUTATIONS: [(&str, &str, &str); 27] = [
     (
         "- { port: sql }",
         "- { port: sequel }",
-        "has no port \"sequel\" for NetworkPolicy demo-store",
+        "no pod has the port \"sequel\" of NetworkPolicy demo-store",
+    ),
+    (
+        "values: [api, worker]",
+        "values: [worker]",
+        "NetworkPolicy demo-store selects no pod",
+    ),
+    (
+        "operator: In",
+        "operator: Exists",
+        "NetworkPolicy demo-store selects no pod",
     ),
     (
         "volumeName: demo-store",

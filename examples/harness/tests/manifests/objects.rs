@@ -23,14 +23,18 @@ pub(crate) fn parse(text: &str) -> Vec<Value> {
     serde_json::from_str(&output.stdout).unwrap()
 }
 
-/// The text of all scripts in a folder. A script may make a secret, which no manifest may hold.
+/// The text of all scripts below a folder. A script may make a secret, which no manifest may hold.
 pub(crate) fn scripts(folder: &Path) -> String {
-    let files = std::fs::read_dir(folder).unwrap();
-    let paths = files.map(|entry| entry.unwrap().path());
-    let scripts = paths.filter(|path| path.extension().is_some_and(|ending| ending == "sh"));
-    scripts
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect()
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &scripts(&path);
+        } else if path.extension().is_some_and(|ending| ending == "sh") {
+            text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
 }
 
 /// The objects of one kind.
@@ -60,11 +64,24 @@ pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Whether labels have everything that a selector asks for. An empty selector would choose
-/// everything, and counts as a mistake.
-pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
-    let wanted = selector.as_object();
+/// Whether labels have everything that a map asks for. An empty map would choose everything, and
+/// counts as a mistake.
+pub(crate) fn selects(wanted: &Value, labels: &Value) -> bool {
+    let wanted = wanted.as_object();
     wanted.is_some_and(|wanted| {
         !wanted.is_empty() && wanted.iter().all(|(name, value)| labels[name] == *value)
     })
+}
+
+/// The same for a selector with `matchLabels`, with `matchExpressions` of the operator `In`, or with
+/// both.
+pub(crate) fn fits(selector: &Value, labels: &Value) -> bool {
+    let expressions = items(&selector["matchExpressions"]);
+    let all_in = expressions.iter().all(|expression| {
+        let label = &labels[text(&expression["key"])];
+        expression["operator"] == "In" && items(&expression["values"]).contains(label)
+    });
+    let map = &selector["matchLabels"];
+    let has_map = !map.is_null();
+    (has_map || !expressions.is_empty()) && all_in && (!has_map || selects(map, labels))
 }
