@@ -11,8 +11,19 @@ pub struct Example {
     pub roles: &'static [Role],
     /// Its servers.
     pub needs: &'static [Need],
-    /// The command that a person tries first, behind `curl` and with `{}` for the address.
-    pub first_call: &'static str,
+    /// The request that a person tries first.
+    pub first_call: FirstCall,
+}
+
+/// A `POST` request.
+#[derive(Debug)]
+pub struct FirstCall {
+    /// Path and query.
+    pub path: &'static str,
+    /// The body in JSON, if it has one.
+    pub body: Option<&'static str>,
+    /// The status of the answer.
+    pub status: u16,
 }
 
 /// A process of an example.
@@ -72,7 +83,11 @@ pub static EXAMPLES: [Example; 3] = [
                 port: 6402,
             },
         ],
-        first_call: "-X POST '{}/create-record/?user_id=1&key=visits&value=1'",
+        first_call: FirstCall {
+            path: "/create-record/?user_id=1&key=visits&value=1",
+            body: None,
+            status: 201,
+        },
     },
     Example {
         name: "items",
@@ -95,7 +110,11 @@ pub static EXAMPLES: [Example; 3] = [
             setting: "ITEMS_REDIS_URL",
             port: 6404,
         }],
-        first_call: "-X POST '{}/items/1?value=tea&wait=applied'",
+        first_call: FirstCall {
+            path: "/items/1?value=tea",
+            body: None,
+            status: 202,
+        },
     },
     Example {
         name: "todos",
@@ -125,9 +144,26 @@ pub static EXAMPLES: [Example; 3] = [
                 port: 9093,
             },
         ],
-        first_call: "'{}/todos/?wait=applied' -H 'content-type: application/json' -d '{\"title\":\"Tea\"}'",
+        first_call: FirstCall {
+            path: "/todos/?wait=applied",
+            body: Some(r#"{"title":"Buy tea"}"#),
+            status: 201,
+        },
     },
 ];
+
+impl FirstCall {
+    /// The command that sends it to this address.
+    pub fn command(&self, url: &str) -> String {
+        let Self { path, body, .. } = self;
+        match body {
+            None => format!("curl -X POST '{url}{path}'"),
+            Some(body) => {
+                format!("curl '{url}{path}' -H 'content-type: application/json' -d '{body}'")
+            }
+        }
+    }
+}
 
 impl Example {
     /// The example of that name.

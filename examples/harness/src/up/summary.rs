@@ -16,8 +16,7 @@ pub(super) fn text(example: &Example, offset: u16, servers: Vec<String>) -> Stri
     }
     lines.extend(servers);
     lines.push(String::new());
-    let call = example.first_call.replace("{}", &api);
-    lines.push(format!("try        curl {call}"));
+    lines.push(format!("try        {}", example.first_call.command(&api)));
     lines.push("next       Ctrl-C stops everything".to_owned());
     framed(&lines)
 }

@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use harness::example::Example;
+use harness::example::{EXAMPLES, Example};
+use harness::http::{Answer, Method, Site};
 use harness::program;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,8 +40,8 @@ server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
 print(sys.argv[1], "listens", flush=True)
 server.serve_forever()
 "#;
-/// Generous, because a compiler may run beside the tests.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Generous, because a run may have to build its program first.
+const LIMIT: Duration = Duration::from_mins(10);
 /// Every port of a test lies below those of servers in other tests.
 const FIRST_OFFSET: u16 = 8_500;
 
@@ -205,6 +206,30 @@ async fn todos_get_a_database_and_a_broker_and_ctrl_c_leaves_no_process() {
         found[0], found[1],
         "the second run found the data of the first"
     );
+}
+
+#[tokio::test]
+async fn each_example_answers_the_call_that_its_frame_shows() {
+    for (test, example) in EXAMPLES.iter().enumerate() {
+        let data = data_folder();
+        let offset = free_offset(example.name, 5 + u16::try_from(test).unwrap());
+        let mut command = command(example.name, Path::new(""), data.path(), offset);
+        command.env_remove("PAS_DE_DEUX_BIN_DIR");
+        let (mut up, lines) = Up::start(command);
+        let url = format!("http://127.0.0.1:{}", example.roles[0].port + offset);
+        let (call, frame) = (&example.first_call, lines.join("\n"));
+        assert!(frame.contains(&call.command(&url)), "{frame}");
+        let site = Site::new(url);
+        let answer = match call.body {
+            Some(body) => site.post(call.path, body).await,
+            None => Answer::to(site.request(Method::POST, call.path)).await,
+        };
+        answer.expect(call.status);
+        site.get("/docs").await.expect(200);
+        up.signal(Signal::SIGINT);
+        assert_eq!(up.end(), Some(0));
+        assert!(!is_named(&name_of(&data)));
+    }
 }
 
 #[tokio::test]
