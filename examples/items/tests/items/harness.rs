@@ -34,6 +34,7 @@ pub(crate) struct System {
     pub(crate) api: Member,
     pub(crate) workers: Vec<Member>,
     program: PathBuf,
+    settings: Vec<(&'static str, &'static str)>,
     site: Site,
 }
 
@@ -51,30 +52,28 @@ impl System {
         Self::start_with(workers, &[]).await
     }
 
-    /// The same, with these settings of the API.
-    pub(crate) async fn start_with(workers: usize, env: &[(&str, &str)]) -> Self {
+    /// The same, with these settings of all processes.
+    pub(crate) async fn start_with(
+        workers: usize,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let redis = Redis::with_acl(USERS).await.unwrap();
         let program = program().await;
         let url = redis.url_of("items");
-        let env: Vec<_> = env
-            .iter()
-            .copied()
-            .chain([("ITEMS_REDIS_URL", &*url)])
-            .collect();
-        let api = Member::start("items serve", &program, &["serve"], &env)
-            .await
-            .unwrap();
+        let env = [settings, &[("ITEMS_REDIS_URL", &*url)]].concat();
+        let api = Member::start("items serve", &program, &["serve"], &env).await;
+        let api = api.unwrap();
+        api.wait_ready().await.unwrap();
         let site = api.site();
         let mut system = Self {
             redis,
             api,
             workers: Vec::new(),
             program,
+            settings: settings.to_vec(),
             site,
         };
-        system.api.wait_ready().await.unwrap();
         for _ in 0..workers {
-            let url = system.redis.url_of("items");
             system.add_worker(&url).await;
         }
         system
@@ -82,7 +81,8 @@ impl System {
 
     /// Starts one more worker, which finds the store at this address.
     pub(crate) async fn add_worker(&mut self, url: &str) {
-        let env = [("ITEMS_REDIS_URL", url), ("RECLAIM_IDLE", RECLAIM_IDLE)];
+        let own = [("ITEMS_REDIS_URL", url), ("RECLAIM_IDLE", RECLAIM_IDLE)];
+        let env = [self.settings.as_slice(), &own].concat();
         let worker = Member::start("items consume", &self.program, &["consume"], &env).await;
         let worker = worker.unwrap();
         worker.wait_ready().await.unwrap();

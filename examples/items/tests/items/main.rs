@@ -8,12 +8,12 @@
 mod harness;
 
 mod cases;
-mod cluster;
 mod deploy;
 mod documents;
 mod kills;
 mod load;
 mod order;
+mod partitions;
 mod queue;
 mod refusals;
 mod store;

@@ -10,8 +10,8 @@ use shared::redis::Command;
 use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 
-use crate::cluster::delivered;
 use crate::harness::{LIMITS, lone_store, operate};
+use crate::partitions::delivered;
 
 /// Orders in which workers may take five writes.
 const HISTORIES: u32 = 64;

@@ -7,7 +7,7 @@ use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 use shared::stream::delivery::Delivered;
 
-use crate::harness::{LIMITS, lone_store, operate};
+use crate::harness::{LIMITS, System, lone_store, operate};
 
 #[tokio::test]
 async fn items_are_spread_over_partitions_and_found_again() {
@@ -42,6 +42,23 @@ async fn items_are_spread_over_partitions_and_found_again() {
     }
     assert_eq!(entries.iter().sum::<u64>(), 40);
     assert!(entries.iter().all(|&count| count > 0), "{entries:?}");
+}
+
+#[tokio::test]
+async fn workers_apply_the_writes_of_all_partitions() {
+    let system = System::start_with(2, &[("PARTITIONS", "4")]).await;
+    let mut tickets = Vec::new();
+    for number in 0..40 {
+        let name = format!("item-{}", number % 20);
+        tickets.push(system.write(&name, &number.to_string()).await);
+    }
+    for ticket in &tickets {
+        assert_eq!(system.ended(ticket).await["status"], "applied");
+    }
+    for item in 0..20 {
+        let value = system.value(&format!("item-{item}")).await;
+        assert_eq!(value, (20 + item).to_string());
+    }
 }
 
 /// The event of a queued write.
