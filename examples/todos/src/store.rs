@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::bail;
 use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::http::page::Limit;
-use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, FromRow};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, FromRow};
 use tokio::time::timeout;
 
 mod apply;
@@ -170,7 +170,13 @@ impl TodoStore {
         row.map(Row::stored).transpose()
     }
 
+    /// Brings the tables up to date.
     async fn migrate(&self) -> Result<(), StoreError> {
+        // The pool tries again while the server refuses connections, and then only says that it
+        // has waited in vain. One connection beside the pool tells the reason.
+        let options = self.pool.connect_options();
+        let reach = async { PgConnection::connect_with(&options).await?.close().await };
+        within(ANSWER_TIMEOUT, reach).await?;
         let migrations = sqlx::migrate!();
         within(ANSWER_TIMEOUT, async {
             Ok(migrations.run(&self.pool).await?)

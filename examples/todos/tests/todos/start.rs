@@ -42,6 +42,7 @@ async fn a_start_without_a_database_fails_after_its_attempts_with_one_clear_line
                 && last.contains("/todos after 3 attempts, 200ms apart: "),
             "{log}"
         );
+        assert!(last.contains("onnection refused"), "the reason: {log}");
         assert_eq!(log.matches("gave up on").count(), 1, "{log}");
         assert_eq!(log.matches("not ready: the database").count(), 3, "{log}");
         assert!(!log.contains("s3cret") && !log.contains("ann"), "{log}");
