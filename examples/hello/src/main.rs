@@ -40,7 +40,7 @@ struct Config {
 const DEFAULTS: Defaults = Defaults {
     service: "hello",
     commit: "unknown",
-    http_addr: "127.0.0.1:8005",
+    http_addr: "127.0.0.1:8007",
 };
 const STORES: StoreDefaults = StoreDefaults {
     service: "counter",
@@ -54,7 +54,7 @@ const STORES: StoreDefaults = StoreDefaults {
         default: "redis://127.0.0.1:6379/0",
         help: "store of the greeter, redis:// or redis-sentinel://",
     }),
-    consumer_http_addr: "127.0.0.1:8006",
+    consumer_http_addr: "127.0.0.1:8008",
 };
 
 impl Configuration for Config {
