@@ -118,7 +118,7 @@ impl Rig {
             binaries: binaries.clone(),
             replicas: shape.replicas,
         };
-        rig.products = catalogue::create(rig.inventory_address()?)?;
+        rig.products = catalogue::create(rig.inventory_address()?, PRODUCTS)?;
         rig.fsync(options.fsync.word())?;
         for store in [&mut rig.inventory, &mut rig.payments] {
             // A rewrite of the append-only file would disturb some measurements and not others.

@@ -47,7 +47,7 @@ impl Capture {
             Ok(())
         };
         // These orders come first, because the system does some things only once.
-        place(rig)?;
+        place(rig, PRODUCTS)?;
         rig.rest()?;
         let listeners = rig.listen()?;
         place(rig, 1)?;
