@@ -7,4 +7,5 @@
 
 mod load;
 mod servers;
+mod stand_ins;
 mod up;

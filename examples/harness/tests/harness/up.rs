@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use harness::example::{EXAMPLES, Example};
 use harness::http::{Answer, Method, Site};
-use harness::program;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sqlx::{Connection, PgConnection};
@@ -21,25 +20,8 @@ use stack::wait::eventually;
 use tempfile::TempDir;
 
 use crate::servers::is_named;
+use crate::stand_ins::stand_ins;
 
-/// A program that is ready as soon as it listens, and answers every request with its settings.
-const STAND_IN: &str = r#"#!/usr/bin/env python3
-import http.server, os, sys
-host, port = os.environ["HTTP_ADDR" if sys.argv[1] == "serve" else "CONSUMER_HTTP_ADDR"].split(":")
-names = ["DATABASE_URL", "KAFKA_BROKERS", "REDIS_URL", "ITEMS_REDIS_URL"]
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write("\n".join(os.environ.get(name, "") for name in names).encode())
-    def log_message(self, *args):
-        pass
-
-server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
-print(sys.argv[1], "listens", flush=True)
-server.serve_forever()
-"#;
 /// Generous, because a run may have to build its program first.
 const LIMIT: Duration = Duration::from_mins(10);
 /// Every port of a test lies below those of servers in other tests.
@@ -49,19 +31,6 @@ const FIRST_OFFSET: u16 = 8_500;
 struct Up {
     child: Child,
     lines: Receiver<String>,
-}
-
-/// A folder with stand-ins that have the names of the programs.
-fn stand_ins() -> TempDir {
-    // The program that starts children lies beside `example`.
-    program::build(&["stack"]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["records", "items", "todos"] {
-        let path = folder.path().join(name);
-        fs::write(&path, STAND_IN).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    folder
 }
 
 /// A data folder that other users may enter: PostgreSQL may run as another user.

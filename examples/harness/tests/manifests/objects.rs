@@ -54,12 +54,12 @@ pub(crate) fn name(object: &Value) -> String {
     )
 }
 
-/// The text in a value; empty if it is none.
+/// The text in a value; empty if it is another value.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// The items of a list; empty if it is none.
+/// The items of a list; empty if it is another value.
 pub(crate) fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

@@ -7,12 +7,13 @@ use regex::Regex;
 use super::tree::{assert_known, code, is_unit_test, texts, without_unit_tests, words};
 
 /// The libraries that are checked.
-const LIBRARIES: [&str; 5] = [
+const LIBRARIES: [&str; 6] = [
     "shared/src/",
     "inventory/src/",
     "payments/src/",
     "stack/src/",
     "proof/src/",
+    "examples/",
 ];
 /// Public items that only their own definition names.
 const KNOWN: [&str; 0] = [];

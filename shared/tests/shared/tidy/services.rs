@@ -1,4 +1,5 @@
-//! Both services have the same files, and their domain names no framework.
+//! Both services have the same files, the examples use the same names, and no domain names a
+//! framework.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,16 @@ const CORE_FILES: [&str; 9] = [
 ];
 /// Both services.
 pub(super) const SERVICES: [&str; 2] = ["inventory", "payments"];
+/// The examples that are built like a service.
+const EXAMPLES: [&str; 3] = ["examples/items", "examples/records", "examples/todos"];
+/// Files that a service has and an example may do without: it has no store in Redis, or no consumer.
+const OPTIONAL_FILES: [&str; 2] = ["keys.rs", "worker.rs"];
+/// Files that only one example has, because only that example has the thing.
+const EXAMPLE_FILES: [&str; 3] = [
+    "examples/items/src/waiting.rs",
+    "examples/todos/src/kafka.rs",
+    "examples/todos/src/message.rs",
+];
 /// Modules that decide and do no I/O.
 const PURE: [&str; 2] = ["domain", "audit"];
 /// Names of frameworks, clients, clocks and files: pure code names no such thing.
@@ -65,7 +76,7 @@ const OWN_FILES: [&str; 15] = [
 #[test]
 fn rules_know_nothing_of_the_world() {
     let mut checked = BTreeSet::new();
-    for service in SERVICES {
+    for service in SERVICES.into_iter().chain(EXAMPLES) {
         for (name, code) in sources(&root().join(service)) {
             let pure = PURE
                 .iter()
@@ -77,7 +88,7 @@ fn rules_know_nothing_of_the_world() {
             }
         }
     }
-    assert!(checked.len() >= 3, "{checked:?}");
+    assert!(checked.len() >= 6, "{checked:?}");
 }
 
 #[test]
@@ -115,4 +126,26 @@ fn the_services_have_the_same_files() {
             "{service} has no Lua"
         );
     }
+}
+
+#[test]
+fn the_examples_use_the_names_of_the_services() {
+    let mut found = BTreeSet::new();
+    for example in EXAMPLES {
+        let src = root().join(example).join("src");
+        for file in CORE_FILES {
+            let has = src.join(file).is_file();
+            assert!(
+                has || OPTIONAL_FILES.contains(&file),
+                "{example} has no {file}"
+            );
+        }
+        for path in files(&src, &[".rs"]) {
+            let name = path.strip_prefix(&src).unwrap().to_str().unwrap();
+            if !name.contains('/') && !CORE_FILES.contains(&name) {
+                found.insert(format!("{example}/src/{name}"));
+            }
+        }
+    }
+    assert_known("only one example has it", &found, &EXAMPLE_FILES);
 }

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 async fn measure(time: Duration) -> Result<()> {
-    let systems = Systems::start().await?;
+    let systems = Box::pin(Systems::start()).await?;
     let calls = systems.calls(BARE).await?;
     let mut all: Vec<Figures> = calls.iter().map(|_| Figures::default()).collect();
     for round in 1..=ROUNDS {
