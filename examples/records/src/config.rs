@@ -24,6 +24,8 @@ pub struct Config {
     pub redis: RedisUrl,
     /// How long a value stays in the cache. Read from `CACHE_TTL`.
     pub cache_ttl: Duration,
+    /// Longest wait for an answer of the cache. Read from `CACHE_TIMEOUT`.
+    pub cache_timeout: Duration,
 }
 
 /// The address of a database, with a password that `Debug` and `Display` never show.
@@ -64,6 +66,11 @@ const CACHE_TTL: Setting = Setting {
     default: "1m",
     help: "how long a value stays in the cache, 1s to 24h",
 };
+const CACHE_TIMEOUT: Setting = Setting {
+    name: "CACHE_TIMEOUT",
+    default: "250ms",
+    help: "longest wait for an answer of the cache, 10ms to 5s; then the database is asked",
+};
 const SECOND: Duration = Duration::from_secs(1);
 /// The error for a text that is not the address of a database.
 const URL_FORM: &str = "expected postgres://user:password@host:port/database";
@@ -89,6 +96,8 @@ impl Configuration for Config {
         let start_timeout = reader.span(DATABASE_START_TIMEOUT, SECOND, Duration::from_hours(1));
         let redis = reader.read(REDIS_URL);
         let cache_ttl = reader.span(CACHE_TTL, SECOND, Duration::from_hours(24));
+        let (least, most) = (Duration::from_millis(10), Duration::from_secs(5));
+        let cache_timeout = reader.span(CACHE_TIMEOUT, least, most);
         Some(Self {
             common: common?,
             database: database?,
@@ -96,6 +105,7 @@ impl Configuration for Config {
             database_start_timeout: start_timeout?,
             redis: redis?,
             cache_ttl: cache_ttl?,
+            cache_timeout: cache_timeout?,
         })
     }
 }

@@ -48,7 +48,7 @@ impl RecordStore {
     pub fn new(config: &Config) -> Self {
         Self(Arc::new(Inner {
             database: Database::new(&config.database, config.database_connections),
-            cache: Cache::new(&config.redis, config.cache_ttl),
+            cache: Cache::new(&config.redis, config.cache_ttl, config.cache_timeout),
             readers: Gates::default(),
         }))
     }

@@ -232,7 +232,9 @@ fn refused(answer: Option<Answer>) -> Outcome {
 async fn nothing_is_lost_or_doubled_or_old_under_load() {
     let records = Records::start_alone(&[crate::harness::LONG]).await;
     let clients = Clients {
-        other: records.beside(&records.redis.url()).await,
+        other: records
+            .beside(&records.redis.url(), &[crate::harness::LONG])
+            .await,
         http: stack::client::client(Duration::from_secs(30)).unwrap(),
         restarted: Cell::new(Instant::now()),
         sums: Default::default(),
