@@ -145,7 +145,7 @@ impl RecordStore {
             let store = cache.clone();
             Box::pin(async move { store.0.cache.state().await }) as _
         };
-        [Note::new("database", database), Note::new("cache", cache)]
+        [Note::new("postgres", database), Note::new("cache", cache)]
     }
 }
 

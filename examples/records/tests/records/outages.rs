@@ -164,7 +164,7 @@ async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
     );
     let state = records.page("/readyz?verbose").await.expect(200).body;
     assert!(
-        state.contains("database: the database is not available"),
+        state.contains("postgres: the database is not available"),
         "{state}"
     );
 
