@@ -35,8 +35,8 @@ pub struct DatabaseUrl(PgConnectOptions);
 const DEFAULTS: Defaults = Defaults {
     service: "records",
     commit: match option_env!("SOURCE_COMMIT") {
-        Some(commit) => commit,
-        None => "unknown",
+        Some(commit) if !commit.is_empty() => commit,
+        _ => "unknown",
     },
     http_addr: "127.0.0.1:8002",
 };
