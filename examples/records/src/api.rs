@@ -71,7 +71,8 @@ fn apis(api: Api) -> Apis {
 
 fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
     let about = "Counters and other numbers. Postgres holds them, and Redis is a cache in front of \
-        it. A value is never older than the last change that was answered before it was asked for.";
+        it. While every process reaches the cache, no value is older than the last change that was \
+        answered before the value was asked for.";
     let service = OpenApiService::new(apis(api), "Records", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)

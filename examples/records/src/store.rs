@@ -48,7 +48,7 @@ impl RecordStore {
     pub fn new(config: &Config) -> Self {
         Self(Arc::new(Inner {
             database: Database::new(&config.database, config.database_connections),
-            cache: Cache::new(&config.redis, config.cache_ttl),
+            cache: Cache::new(&config.redis, config.cache_ttl, config.cache_timeout),
             readers: Gates::default(),
         }))
     }
@@ -145,7 +145,7 @@ impl RecordStore {
             let store = cache.clone();
             Box::pin(async move { store.0.cache.state().await }) as _
         };
-        [Note::new("database", database), Note::new("cache", cache)]
+        [Note::new("postgres", database), Note::new("cache", cache)]
     }
 }
 

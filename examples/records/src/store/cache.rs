@@ -57,8 +57,6 @@ const FILL: &str = include_str!("../lua/fill.lua");
 const HOLD: &str = include_str!("../lua/hold.lua");
 const RELEASE: &str = include_str!("../lua/release.lua");
 
-/// Longest wait for an answer of Redis.
-const TIMEOUT: Duration = Duration::from_millis(250);
 /// Time between two attempts while Redis is down.
 const OPEN_FOR: Duration = Duration::from_secs(1);
 /// How long a lease or a hold stands, if nothing ends it: longer than any statement runs.
@@ -87,9 +85,9 @@ impl Entry {
 }
 
 impl Cache {
-    pub(super) fn new(redis: &RedisUrl, lifetime: Duration) -> Self {
+    pub(super) fn new(redis: &RedisUrl, lifetime: Duration, timeout: Duration) -> Self {
         Self {
-            redis: Redis::within(redis, TIMEOUT),
+            redis: Redis::within(redis, timeout),
             lifetime,
             breaker: Breaker::new(OPEN_FOR),
             // A process that died may have left something to repair.

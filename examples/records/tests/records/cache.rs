@@ -9,7 +9,7 @@ use sqlx::{Connection, query_scalar};
 use stack::wait::eventually;
 use tokio::task::JoinSet;
 
-use crate::harness::{LONG, Process, Records, read};
+use crate::harness::{PATIENT, Process, Records, read};
 
 #[tokio::test]
 async fn a_value_is_found_in_the_cache_until_it_changes() {
@@ -26,7 +26,7 @@ async fn a_value_is_found_in_the_cache_until_it_changes() {
 #[tokio::test]
 async fn a_value_stays_for_the_lifetime_that_is_set() {
     let postgres = Postgres::shared().await.unwrap();
-    let records = Records::start_on(postgres, &[("CACHE_TTL", "2s")]).await;
+    let records = Records::start_on(postgres, &[("CACHE_TTL", "2s"), PATIENT[1]]).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
     let [entry] = <[String; 1]>::try_from(records.keys().await).unwrap();
@@ -93,7 +93,7 @@ async fn a_stampede_of_readers_fills_once() {
 #[tokio::test]
 async fn processes_share_values_and_removals() {
     let records = Records::start().await;
-    let other = records.beside(&records.redis.url()).await;
+    let other = records.beside(&records.redis.url(), &PATIENT).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
     assert_eq!(other.read("k").await, (1, true));
@@ -118,7 +118,7 @@ async fn a_database_never_finds_the_values_of_another() {
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
     let another = records.postgres.create_database().await.unwrap();
-    let other = Process::start(&another, &records.redis.url(), &[LONG]).await;
+    let other = Process::start(&another, &records.redis.url(), &PATIENT).await;
     other.member.wait_ready().await.unwrap();
     other.get("k").await.problem(404, "not-found");
     other.create("k", 2).await;

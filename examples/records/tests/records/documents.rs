@@ -80,7 +80,7 @@ async fn other_paths_and_methods_are_problems_and_each_kind_has_a_page() {
     }
     let ready = records.page("/readyz?verbose").await.expect(200).body;
     assert!(
-        ready.contains("database: ok") && ready.contains("cache: ok"),
+        ready.contains("postgres: ok") && ready.contains("cache: ok"),
         "{ready}"
     );
 }

@@ -17,6 +17,9 @@ use stack::wait::eventually;
 /// Longer than any test runs.
 pub(crate) const LONG: (&str, &str) = ("CACHE_TTL", "1h");
 
+/// Waits for the cache also while a compiler runs beside the tests. Not for tests whose cache is gone.
+pub(crate) const PATIENT: [(&str, &str); 2] = [LONG, ("CACHE_TIMEOUT", "5s")];
+
 /// A database, a cache, and one process in front of them.
 pub(crate) struct Records {
     pub(crate) postgres: Arc<Postgres>,
@@ -45,7 +48,7 @@ impl Deref for Records {
 impl Records {
     /// Starts a process on the server that the tests share.
     pub(crate) async fn start() -> Self {
-        Self::start_on(Postgres::shared().await.unwrap(), &[LONG]).await
+        Self::start_on(Postgres::shared().await.unwrap(), &PATIENT).await
     }
 
     /// Starts a process with these settings, on a server of its own that the test may kill.
@@ -70,8 +73,8 @@ impl Records {
     }
 
     /// Starts another process on the same database, which reaches the cache at this address.
-    pub(crate) async fn beside(&self, redis: &str) -> Process {
-        let process = Process::start(&self.database, redis, &[LONG]).await;
+    pub(crate) async fn beside(&self, redis: &str, settings: &[(&str, &str)]) -> Process {
+        let process = Process::start(&self.database, redis, settings).await;
         process.member.wait_ready().await.unwrap();
         process
     }

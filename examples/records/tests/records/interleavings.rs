@@ -7,7 +7,7 @@ use sqlx::Connection;
 use stack::client::client;
 use stack::wait::eventually;
 
-use crate::harness::{Records, read};
+use crate::harness::{LONG, PATIENT, Records, read};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -25,7 +25,8 @@ fn through(records: &Records, proxy: &Proxy) -> String {
 async fn a_fill_that_lost_against_a_change_is_not_stored() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let slow = records.beside(&through(&records, &proxy)).await;
+    let settings = [LONG, ("CACHE_TIMEOUT", "2s")];
+    let slow = records.beside(&through(&records, &proxy), &settings).await;
     records.create("k", 1).await;
 
     let mut lock = records.session().await;
@@ -76,7 +77,7 @@ async fn a_fill_that_lost_against_a_change_is_not_stored() {
 async fn a_process_that_is_killed_after_its_commit_leaves_no_old_value() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let doomed = records.beside(&through(&records, &proxy)).await;
+    let doomed = records.beside(&through(&records, &proxy), &PATIENT).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
 
@@ -103,7 +104,7 @@ async fn a_process_that_is_killed_after_its_commit_leaves_no_old_value() {
 async fn the_end_of_one_change_leaves_the_hold_of_another() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let doomed = records.beside(&through(&records, &proxy)).await;
+    let doomed = records.beside(&through(&records, &proxy), &PATIENT).await;
     records.create("k", 1).await;
 
     let mut lock = records.session().await;

@@ -18,3 +18,4 @@ mod operations;
 mod outages;
 mod races;
 mod start;
+mod values;

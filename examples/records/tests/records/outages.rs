@@ -8,14 +8,14 @@ use proof::proxy::{Protocol, Proxy};
 use sqlx::query_scalar;
 use stack::wait::eventually;
 
-use crate::harness::{LONG, Records, record};
+use crate::harness::{LONG, PATIENT, Records, record};
 
 /// An answer that did not wait for a part that is down.
 const QUICK: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn without_redis_everything_is_served_from_the_database() {
-    let records = Records::start().await;
+    let records = Records::start_on(Postgres::shared().await.unwrap(), &[LONG]).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
     records.redis.kill();
@@ -53,7 +53,7 @@ async fn a_process_that_cannot_reach_the_cache_leaves_its_removal_to_the_others(
         .redis
         .url()
         .replace(&format!(":{server}"), &format!(":{link}"));
-    let cut_off = records.beside(&url).await;
+    let cut_off = records.beside(&url, &[LONG]).await;
     records.create("k", 1).await;
     assert_eq!(cut_off.cache("k").await, 1);
 
@@ -75,7 +75,7 @@ async fn a_process_that_cannot_reach_the_cache_leaves_its_removal_to_the_others(
 /// The same without another process, which could make the removal.
 #[tokio::test]
 async fn a_process_makes_its_own_removals_before_it_uses_the_cache_again() {
-    let records = Records::start().await;
+    let records = Records::start_on(Postgres::shared().await.unwrap(), &[LONG]).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
     records.redis.process().pause();
@@ -104,7 +104,7 @@ async fn a_process_that_dies_then_leaves_nothing_old() {
         .redis
         .url()
         .replace(&format!(":{server}"), &format!(":{link}"));
-    let doomed = records.beside(&url).await;
+    let doomed = records.beside(&url, &[LONG]).await;
     for key in ["a", "b", "c"] {
         records.create(key, 1).await;
         assert_eq!(records.cache(key).await, 1);
@@ -135,7 +135,7 @@ async fn a_process_that_dies_then_leaves_nothing_old() {
 
 #[tokio::test]
 async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
-    let records = Records::start_alone(&[LONG]).await;
+    let records = Records::start_alone(&PATIENT).await;
     records.create("cached", 1).await;
     records.create("other", 2).await;
     assert_eq!(records.cache("cached").await, 1);
@@ -164,7 +164,7 @@ async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
     );
     let state = records.page("/readyz?verbose").await.expect(200).body;
     assert!(
-        state.contains("database: the database is not available"),
+        state.contains("postgres: the database is not available"),
         "{state}"
     );
 

@@ -106,6 +106,7 @@ async fn help_lists_the_settings_and_every_wrong_one_is_reported() {
         "DATABASE_START_TIMEOUT",
         "REDIS_URL",
         "CACHE_TTL",
+        "CACHE_TIMEOUT",
         "HTTP_ADDR",
     ];
     for name in names {
@@ -117,6 +118,7 @@ async fn help_lists_the_settings_and_every_wrong_one_is_reported() {
         ("DATABASE_START_TIMEOUT", "0s"),
         ("REDIS_URL", "db:6379"),
         ("CACHE_TTL", "2d"),
+        ("CACHE_TIMEOUT", "6s"),
     ];
     let refused = run(&["serve"], &wrong);
     assert_eq!(refused.status.code(), Some(2));
