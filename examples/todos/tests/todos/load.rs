@@ -69,24 +69,25 @@ impl Mix for Load<'_> {
         } = self.system;
         Ok(match turn % 4 {
             0 => {
-                consume.kill();
-                consume.restart().await?;
-                "consumer"
-            }
-            1 => {
                 broker.kill();
                 broker.restart().await?;
                 "broker"
             }
-            2 => {
+            1 => {
                 postgres.kill();
                 postgres.restart().await?;
                 "database"
             }
-            _ => {
+            2 => {
                 serve.kill();
                 serve.restart().await?;
                 "API"
+            }
+            // Last, because the group takes seconds to notice.
+            _ => {
+                consume.kill();
+                consume.restart().await?;
+                "consumer"
             }
         })
     }
