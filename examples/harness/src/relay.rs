@@ -10,11 +10,14 @@ use stack::wait::wait_for;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 /// The largest number of connections. Further ones wait in the kernel until others have ended.
 const MAX_CONNECTIONS: usize = 1_024;
 /// The longest wait for the port, which is reserved for this relay.
 const BIND_LIMIT: Duration = Duration::from_secs(10);
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Passes every connection to one port on to another port of 127.0.0.1, until it is closed or
 /// dropped.
@@ -78,9 +81,12 @@ async fn pass_on(listener: TcpListener, upstream: u16) {
             connections.join_next().await;
         }
         tokio::select! {
-            // A connection that was reset before it was accepted is an error, and no reason to end.
-            accepted = listener.accept() => if let Ok((client, _)) = accepted {
-                connections.spawn(carry(client, upstream));
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    connections.spawn(carry(client, upstream));
+                }
+                // The client has gone, or this process has no file left for a while.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }
