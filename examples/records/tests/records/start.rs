@@ -130,6 +130,18 @@ async fn help_lists_the_settings_and_every_wrong_one_is_reported() {
         );
     }
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
+    for several in [
+        "redis-sentinel://a:1?node=b:1&sentinelServiceName=s",
+        "redis-cluster://a:1?node=b:1",
+    ] {
+        let refused = run(&["serve"], &[("REDIS_URL", several)]);
+        assert_eq!(refused.status.code(), Some(2), "{several}");
+        assert!(
+            refused.stderr.contains("one server that keeps no files"),
+            "{}",
+            refused.stderr
+        );
+    }
     let openapi = run(&["openapi"], &[]);
     assert!(
         openapi.stdout.contains("\"/get-record/\""),
