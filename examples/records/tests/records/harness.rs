@@ -123,7 +123,10 @@ impl Records {
 
     /// A session of the database.
     pub(crate) async fn session(&self) -> PgConnection {
-        PgConnection::connect(&self.database).await.unwrap()
+        // Without the box, each future of a test would have the size of this one.
+        Box::pin(PgConnection::connect(&self.database))
+            .await
+            .unwrap()
     }
 }
 

@@ -103,10 +103,10 @@ async fn lose_outcome(is_hold_lost: bool) {
 
 #[tokio::test]
 async fn a_change_whose_outcome_is_lost_is_answered_when_it_is_repeated() {
-    lose_outcome(false).await;
+    Box::pin(lose_outcome(false)).await;
 }
 
 #[tokio::test]
 async fn a_lost_hold_and_a_lost_outcome_leave_no_old_value() {
-    lose_outcome(true).await;
+    Box::pin(lose_outcome(true)).await;
 }
