@@ -61,7 +61,7 @@ run-example name *flags:
 # the tests of the examples, on private servers; names of tests may follow
 [group('examples')]
 test-examples *args:
-    cargo test --workspace --test harness --test hello --test items --test records --test todos {{ args }}
+    cargo test --workspace --lib --test harness --test hello --test items --test records --test todos {{ args }}
 
 # how fast the examples are, beside the bare server of the same framework; flags follow, such as --seconds 5
 [group('examples')]

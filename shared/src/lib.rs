@@ -31,7 +31,7 @@
 //! | replay | acting again, in a pass, on recent entries, because the store may have forgotten them |
 //! | mark | a note in a store that a replay is due; for clients that watch: the place of a change |
 //! | incarnation | the life of a store's server and data, named by its replication ids |
-//! | foreign group | a consumer group of another service than the one that the event names |
+//! | foreign group | a consumer group of a stream beside the group of its event type |
 //! | partition | the keys in one slot of a cluster; each id belongs to one. In chaos: cut links |
 //! | identity | the key with the owner of a store, its partitions, and its layout (version of keys) |
 //! | claim | what a store remembers of an idempotency key: the request and its answer |

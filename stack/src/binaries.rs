@@ -176,7 +176,7 @@ fn ready(dir: &Path, exe: &Path, names: &[&str]) -> Result<HashMap<String, PathB
             let dir = dir.display();
             format!(
                 "`{name}` is missing in {dir}, where PAS_DE_DEUX_BIN_DIR says that the programs \
-                 are. Build all of them with `cargo build --bin {}` and put them there, or unset \
+                 are. Build all of them with `cargo build --workspace --bin {}` and put them there, or unset \
                  the variable",
                 names.join(" --bin ")
             )
@@ -236,7 +236,10 @@ mod tests {
                 error.starts_with(&format!("`{name}` is missing in ")),
                 "{error}"
             );
-            assert!(error.contains("cargo build --bin inventory --bin payments --bin stack"));
+            assert!(
+                error
+                    .contains("cargo build --workspace --bin inventory --bin payments --bin stack")
+            );
             fs::write(folder.path().join(name), "").unwrap();
         }
         let found = ready(folder.path(), &chaos, &PROGRAMS).unwrap();

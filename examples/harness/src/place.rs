@@ -1,5 +1,7 @@
 //! Where a server runs, and what is done with its log.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,6 +28,9 @@ pub struct Place {
     _folder: Option<TempDir>,
     _reservation: Option<Port>,
 }
+
+/// Only the owner may look into the folder of a server: its data and its passwords are in there.
+const FOLDER_MODE: u32 = 0o700;
 
 impl Place {
     /// A place for a test: a free port, and a folder that is removed with this value.
@@ -55,7 +60,9 @@ impl Place {
     /// A place whose data stays for the next start.
     pub fn kept(dir: &Path, port: u16, guard: Guard, sink: LineSink) -> Result<Self> {
         let context = || format!("cannot create {}", dir.display());
-        std::fs::create_dir_all(dir).with_context(context)?;
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(FOLDER_MODE);
+        folder.create(dir).with_context(context)?;
         Ok(Self {
             dir: std::fs::canonicalize(dir).with_context(context)?,
             port,

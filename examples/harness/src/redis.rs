@@ -1,7 +1,7 @@
 //! A private Redis or Valkey with the shipped configuration of the stores.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -111,6 +111,11 @@ impl Redis {
         let password = self.passwords.find(user);
         let password = password.unwrap_or_else(|| panic!("the ACL file has no user {user}"));
         format!("redis://{user}:{password}@127.0.0.1:{}", self.place.port)
+    }
+
+    /// The data folder of the server.
+    pub fn dir(&self) -> &Path {
+        &self.place.dir
     }
 
     /// The file with the password of the user who may do everything.

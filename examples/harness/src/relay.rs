@@ -2,15 +2,22 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use stack::locked;
+use stack::wait::wait_for;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 /// The largest number of connections. Further ones wait in the kernel until others have ended.
 const MAX_CONNECTIONS: usize = 1_024;
+/// The longest wait for the port, which is reserved for this relay.
+const BIND_LIMIT: Duration = Duration::from_secs(10);
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Passes every connection to one port on to another port of 127.0.0.1, until it is closed or
 /// dropped.
@@ -47,7 +54,12 @@ impl Relay {
             // The task was aborted. It has closed its port when it has ended.
             let _ = task.await;
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await;
+        // A test that looks for free ports may hold this one for a moment.
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        let listener = wait_for("a port to listen on", BIND_LIMIT, || async move {
+            TcpListener::bind(address).await.ok()
+        });
+        let listener = listener.await;
         let listener = listener.with_context(|| format!("cannot listen on {}", self.port))?;
         let task = tokio::spawn(pass_on(listener, self.upstream));
         *locked(&self.task) = Some(task);
@@ -69,9 +81,12 @@ async fn pass_on(listener: TcpListener, upstream: u16) {
             connections.join_next().await;
         }
         tokio::select! {
-            // A connection that was reset before it was accepted is an error, and no reason to end.
-            accepted = listener.accept() => if let Ok((client, _)) = accepted {
-                connections.spawn(carry(client, upstream));
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => {
+                    connections.spawn(carry(client, upstream));
+                }
+                // The client has gone, or this process has no file left for a while.
+                Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }

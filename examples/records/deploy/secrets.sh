@@ -4,7 +4,7 @@
 # changes no password.
 #
 #   passwords   for this script alone
-#   postgres    for the database: its password
+#   postgres    for the database: the passwords of its owner and of the service
 #   redis       for the cache: its users, and the password of its health check
 #   urls        for the service: the URLs of both
 #   data        for the database: its files
@@ -45,6 +45,7 @@ chown "$POSTGRES:$POSTGRES" /volumes/data
 
 # Each value goes into a variable before it is written, because `sh` ignores a failure on the left
 # side of a pipe. The passwords reach sed through stdin, because the process list shows arguments.
+owner=$(password owner)
 database=$(password database)
 records=$(password records)
 operator=$(password operator)
@@ -55,7 +56,8 @@ s/@RECORDS_PASSWORD@/$records/
 s/@OPERATOR_PASSWORD@/$operator/
 END
 )
-printf '%s' "$database" | write /volumes/postgres/password "$POSTGRES"
+printf '%s' "$owner" | write /volumes/postgres/password "$POSTGRES"
+printf '%s' "$database" | write /volumes/postgres/records-password "$POSTGRES"
 printf '%s\n' "$users" | write /volumes/redis/users.acl "$SERVICE"
 printf '%s' "$operator" | write /volumes/redis/operator-password "$SERVICE"
 printf 'postgres://records:%s@postgres:5432/records' "$database" | write /volumes/urls/database-url "$SERVICE"

@@ -21,7 +21,7 @@ pub struct Config {
     /// How long a start waits for the database. Read from `DATABASE_START_TIMEOUT`.
     pub database_start_timeout: Duration,
     /// The cache. Read from `REDIS_URL`.
-    pub redis: RedisUrl,
+    pub redis: CacheUrl,
     /// How long a value stays in the cache. Read from `CACHE_TTL`.
     pub cache_ttl: Duration,
     /// Longest wait for an answer of the cache. Read from `CACHE_TIMEOUT`.
@@ -31,6 +31,11 @@ pub struct Config {
 /// The address of a database, with a password that `Debug` and `Display` never show.
 #[derive(Clone)]
 pub struct DatabaseUrl(PgConnectOptions);
+
+/// The address of the cache: one server. A server that takes over from another one may have old
+/// values, so there is no form for several.
+#[derive(Clone, Debug)]
+pub struct CacheUrl(RedisUrl);
 
 const DEFAULTS: Defaults = Defaults {
     service: "records",
@@ -43,7 +48,7 @@ const DEFAULTS: Defaults = Defaults {
 const DATABASE_URL: Setting = Setting {
     name: "DATABASE_URL",
     default: "postgres://records@127.0.0.1:5432/records",
-    help: "the database, postgres://user:password@host:port/database",
+    help: "the database, postgres://user:password@host:port/database; sslmode is not supported",
 };
 const DATABASE_CONNECTIONS: Setting = Setting {
     name: "DATABASE_CONNECTIONS",
@@ -59,7 +64,7 @@ const DATABASE_START_TIMEOUT: Setting = Setting {
 const REDIS_URL: Setting = Setting {
     name: "REDIS_URL",
     default: "redis://127.0.0.1:6379",
-    help: "the cache, redis://, redis-sentinel:// or redis-cluster://",
+    help: "the cache, redis://host:port: one server that keeps no files",
 };
 const CACHE_TTL: Setting = Setting {
     name: "CACHE_TTL",
@@ -74,6 +79,16 @@ const CACHE_TIMEOUT: Setting = Setting {
 const SECOND: Duration = Duration::from_secs(1);
 /// The error for a text that is not the address of a database.
 const URL_FORM: &str = "expected postgres://user:password@host:port/database";
+
+/// The error for a text that is not the address of a cache.
+const CACHE_FORM: &str = "expected redis://user:password@host:port: one server that keeps no files, no Sentinel or cluster";
+
+impl CacheUrl {
+    /// The address for the client.
+    pub fn server(&self) -> &RedisUrl {
+        &self.0
+    }
+}
 
 impl DatabaseUrl {
     /// The address for the client.
@@ -107,6 +122,17 @@ impl Configuration for Config {
             cache_ttl: cache_ttl?,
             cache_timeout: cache_timeout?,
         })
+    }
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.starts_with("redis://") {
+            return Err(CACHE_FORM.to_owned());
+        }
+        text.parse().map(Self)
     }
 }
 

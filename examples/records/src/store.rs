@@ -8,6 +8,10 @@
 //! * A value that was read before a change is never stored after the change.
 //! * A writer that dies anywhere leaves its hold. The hold ends by itself after 15 s, and readers
 //!   ask the database until then.
+//! * A writer that cannot reach the cache after its commit may have lost its hold as well. It notes
+//!   in the database that the record is stale.
+//! * A writer that does not know whether its change was made removes the entry when the statement
+//!   has ended for sure.
 //! * A writer that cannot reach the cache notes in its transaction that the record is stale. Any
 //!   process removes such records from the cache, twice a second. Until then the process of the
 //!   writer asks the database. Another process that reaches the cache may see the old value.
@@ -24,11 +28,13 @@ mod cache;
 mod connections;
 mod database;
 mod error;
+mod owed;
 mod statements;
 
 use crate::config::Config;
 use crate::domain::{Change, Changed, Creation, Found, RecordId, Source};
-use crate::store::cache::{Cache, Entry, Look};
+use crate::store::cache::{Cache, Entry, Hold, Look};
+use crate::store::connections::Link;
 use crate::store::database::{Database, Written};
 pub use crate::store::error::StoreError;
 
@@ -48,7 +54,11 @@ impl RecordStore {
     pub fn new(config: &Config) -> Self {
         Self(Arc::new(Inner {
             database: Database::new(&config.database, config.database_connections),
-            cache: Cache::new(&config.redis, config.cache_ttl, config.cache_timeout),
+            cache: Cache::new(
+                config.redis.server(),
+                config.cache_ttl,
+                config.cache_timeout,
+            ),
             readers: Gates::default(),
         }))
     }
@@ -73,7 +83,10 @@ impl RecordStore {
         value: i64,
         claim: Option<&Claim>,
     ) -> Result<Once<Creation>, StoreError> {
-        let create = |is_stale| self.0.database.create_record(id, value, claim, is_stale);
+        let create = |link, is_stale| {
+            let database = &self.0.database;
+            database.create_record(link, id, value, claim, is_stale)
+        };
         Ok(once(
             &self.0.write(id, create).await?,
             |written| match written {
@@ -90,7 +103,10 @@ impl RecordStore {
         change: Change,
         claim: Option<&Claim>,
     ) -> Result<Once<Changed>, StoreError> {
-        let write = |is_stale| self.0.database.change_value(id, change, claim, is_stale);
+        let write = |link, is_stale| {
+            let database = &self.0.database;
+            database.change_value(link, id, change, claim, is_stale)
+        };
         Ok(once(
             &self.0.write(id, write).await?,
             |written| match written {
@@ -103,7 +119,7 @@ impl RecordStore {
 
     /// Deletes a record. Answers whether there was one.
     pub async fn delete_record(&self, id: &RecordId) -> Result<bool, StoreError> {
-        let delete = |is_stale| self.0.database.delete_record(id, is_stale);
+        let delete = |link, is_stale| self.0.database.delete_record(link, id, is_stale);
         self.0.write(id, delete).await
     }
 
@@ -118,6 +134,7 @@ impl RecordStore {
             database, cache, ..
         } = &*self.0;
         let (unheld, identity) = (cache.unheld(), database.identity()?);
+        let is_settled = cache.settle().await?;
         loop {
             let stale = database.find_stale().await?;
             if stale.is_empty() {
@@ -129,7 +146,9 @@ impl RecordStore {
             let changes = stale.into_iter().map(|(_, _, change)| change);
             database.forget_stale(changes.collect()).await?;
         }
-        cache.trust(unheld);
+        if is_settled {
+            cache.trust(unheld);
+        }
         Ok(())
     }
 
@@ -159,12 +178,12 @@ impl Inner {
             Look::Lease(lease) => Some(lease),
             Look::Nothing => None,
         };
-        let value = self.database.find_record(id).await?;
-        if let (Some(value), Some(lease)) = (value, lease) {
-            self.cache.fill(lease, value).await;
+        let value = self.database.find_record(id).await;
+        if let Some(lease) = lease {
+            self.cache.fill(lease, value.clone().ok().flatten()).await;
         }
         let source = Source::Database;
-        Ok(value.map(|value| Found { value, source }))
+        Ok(value?.map(|value| Found { value, source }))
     }
 
     /// Makes a change between hold and release. Without a hold, the change notes that the record is
@@ -173,19 +192,37 @@ impl Inner {
     async fn write<T, F>(
         &self,
         id: &RecordId,
-        change: impl FnOnce(bool) -> F,
+        change: impl FnOnce(Link, bool) -> F,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let hold = self.cache.hold(self.entry(id)?).await;
-        let changed = change(hold.is_none()).await;
+        let entry = self.entry(id)?;
+        // First, so that a value stays in the cache while the database is down.
+        let link = self.database.connect().await?;
+        let hold = self.cache.hold(entry).await;
+        let changed = change(link, hold.is_none()).await;
         match (hold, &changed) {
+            (None, Err(StoreError::Refused(_))) => {}
             (None, _) => self.cache.distrust(),
-            (Some(_), Err(StoreError::Unknown(_))) => {}
-            (Some(hold), _) => self.cache.release(hold).await,
+            (Some(hold), Err(StoreError::Unknown(_))) => drop(hold),
+            (Some(hold), changed) => self.release(id, hold, changed.is_ok()).await,
         }
         changed
+    }
+
+    /// Ends a hold. If the cache does not hear of the end of a change, it may have lost the hold
+    /// before, and may have the old value. If the database cannot be told either, the removal stays
+    /// owed.
+    async fn release(&self, id: &RecordId, hold: Hold, is_changed: bool) {
+        if self.cache.release(&hold).await || !is_changed {
+            return hold.forget();
+        }
+        match self.database.note_stale(id).await {
+            Ok(()) => hold.forget(),
+            Err(_) => drop(hold),
+        }
+        self.cache.distrust();
     }
 
     fn entry(&self, id: &RecordId) -> Result<Entry, StoreError> {

@@ -1,7 +1,7 @@
 CREATE TABLE todos (
     id uuid PRIMARY KEY,
-    title varchar(100) NOT NULL,
-    description varchar(255),
+    title text NOT NULL,
+    description text,
     completed boolean NOT NULL,
     -- The change that created the todo. It tells a client whether its own POST won the id.
     created_by uuid NOT NULL

@@ -6,6 +6,7 @@ use shared::http::openapi;
 use shared::http::public_url::PublicUrl;
 use shared::http::routes::{NO_STORE, Routes};
 use shared::http::slashed::Slashed;
+use shared::http::wait::Waits;
 
 mod answer;
 mod body;
@@ -27,6 +28,8 @@ pub(crate) struct Api {
     pub(crate) store: TodoStore,
     /// Where changes go.
     pub(crate) publisher: Publisher,
+    /// Bounds how many clients wait at once.
+    pub(crate) waits: Waits,
     /// Ends the waits of clients.
     pub(crate) end: Shutdown,
 }

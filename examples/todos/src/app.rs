@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use shared::base::health::Check;
 use shared::base::shutdown::{self, Shutdown};
+use shared::http::wait::Waits;
 use shared::service::process::Process;
 
 use crate::api::{self, Api};
@@ -44,6 +45,7 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     Ok(Api {
         store: TodoStore::new(&config.database),
         publisher: Publisher::new(&config.kafka)?,
+        waits: Waits::new(config.common.http.max_waits(), "their changes"),
         end,
     })
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use uuid::Uuid;
+use shared::base::digest::digest_of;
+use uuid::{Builder, Uuid};
 
 mod position;
 mod text;
@@ -17,7 +18,8 @@ pub use text::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TodoId(Uuid);
 
-/// Names one change, for ever.
+/// Names one change, for ever. A client that repeats a request with its idempotency key means the
+/// same change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeId(Uuid);
 
@@ -110,12 +112,22 @@ impl TodoId {
     pub fn mint() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// The id of the todo that a request with this idempotency key creates, a UUIDv8.
+    pub fn of_key(key: &str) -> Self {
+        Self(uuid_of(["todo", key, ""]))
+    }
 }
 
 impl ChangeId {
     /// A new UUIDv7.
     pub fn mint() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// The id of the change that this request with this idempotency key makes, a UUIDv8.
+    pub fn of_request(key: &str, fingerprint: &str) -> Self {
+        Self(uuid_of(["change", key, fingerprint]))
     }
 }
 
@@ -145,6 +157,14 @@ impl TodoPatch {
             completed: self.completed.unwrap_or(todo.completed),
         }
     }
+}
+
+/// A UUIDv8 of a digest of texts, of which each but the last has a fixed length.
+fn uuid_of(texts: [&str; 3]) -> Uuid {
+    let digest = digest_of(texts.map(str::as_bytes));
+    // A digest is 32 hex digits, and so a number of 128 bits.
+    let bits = u128::from_str_radix(&digest, 16).unwrap_or_default();
+    Builder::from_custom_bytes(bits.to_be_bytes()).into_uuid()
 }
 
 macro_rules! uuid_text {

@@ -1,5 +1,6 @@
 //! The broker: its topics, and how messages get there. `worker` reads them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -36,20 +37,41 @@ const CREATE_BACKOFF: Backoff = Backoff {
 const SAFE_REPLICAS: i32 = 3;
 
 /// Creates the topics that are missing. Tries again until the broker has both. Returns `Ok` as well
-/// when the process stops. A topic that exists stays as it is.
+/// when the process stops. A topic that exists stays as it is, and then the process needs no right
+/// to create it.
 pub async fn create_topics(settings: &KafkaSettings, shutdown: &Shutdown) -> anyhow::Result<()> {
     let admin: AdminClient<Logged> = client(settings).create_with_context(Logged)?;
-    let mut failures = 0;
+    let admin = Arc::new(admin);
+    let (mut failures, mut last) = (0, String::new());
     while let Err(reason) = try_create(&admin, settings).await {
-        if failures == 0 {
+        if both_exist(&admin).await {
+            break;
+        }
+        let reason = reason.to_string();
+        if reason != last {
             tracing::warn!("not ready: the broker has not created the topics: {reason}");
         }
+        last = reason;
         failures += 1;
         if !sleep_unless(shutdown, CREATE_BACKOFF.wait(failures)).await {
             break;
         }
     }
     Ok(())
+}
+
+/// Whether the broker has both topics. `false` if it does not answer.
+async fn both_exist(admin: &Arc<AdminClient<Logged>>) -> bool {
+    let admin = Arc::clone(admin);
+    let ask = move || admin.inner().fetch_metadata(None, CREATE_TIMEOUT);
+    let Ok(Ok(found)) = tokio::task::spawn_blocking(ask).await else {
+        return false;
+    };
+    let has = |name| {
+        let mut topics = found.topics().iter();
+        topics.any(|topic| topic.name() == name && topic.error().is_none())
+    };
+    has(TOPIC) && has(DEAD_TOPIC)
 }
 
 /// What every client of the broker has.
@@ -95,7 +117,12 @@ impl ClientContext for Logged {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "kafka", %error, reason, "the client of the broker reports an error");
+        // The client library tells this once, until a broker was reached again.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::warn!(target: "kafka", reason, "no broker can be reached; trying again");
+        } else {
+            tracing::debug!(target: "kafka", %error, reason, "the client of the broker reports an error");
+        }
     }
 }
 

@@ -94,7 +94,7 @@ pub fn decode(key: Option<&[u8]>, payload: Option<&[u8]>) -> Result<Change, Pois
     })
 }
 
-/// A digest that differs between any two messages, because each has a change id of its own.
+/// A digest that differs between any two changes, because each has an id of its own.
 pub fn fingerprint(key: Option<&[u8]>, payload: Option<&[u8]>) -> String {
     digest_of([key.unwrap_or_default(), payload.unwrap_or_default()])
 }

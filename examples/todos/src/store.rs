@@ -57,21 +57,27 @@ struct Row {
 const MAX_CONNECTIONS: u32 = 10;
 /// Longest wait for a connection.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest time that Postgres works on a statement before it breaks the statement off.
+/// Longest time that Postgres works on a statement before it breaks the statement off, and longest
+/// time that it waits for the next statement of a transaction. A process that freezes inside its
+/// transaction would keep the row of its position locked.
 const STATEMENT_TIMEOUT: &str = "5s";
 /// Longest wait for an answer, a connection included. A server that is silent never answers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Longest wait for the answer to a question of a client, a connection included.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The encoding that a database must have, so that it takes every text.
+const ENCODING: &str = "UTF8";
+
 impl TodoStore {
-    /// The store in this database. Opens no connection.
+    /// The store in this database. It connects when it is first asked.
     pub fn new(settings: &DatabaseSettings) -> Self {
         let options = settings.url.options().clone();
         let options = options
             .application_name("todos")
             .options([
                 ("statement_timeout", STATEMENT_TIMEOUT),
+                ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
                 ("client_min_messages", "warning"),
             ])
             .disable_statement_logging();
@@ -121,6 +127,18 @@ impl TodoStore {
         Ok(self.find_stored(id).await?.map(|stored| stored.todo))
     }
 
+    /// A todo, and the change that created it.
+    pub async fn find_stored(&self, id: TodoId) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query_as::<_, Row>(
+            "SELECT id::text, title, description, completed, created_by::text FROM todos
+             WHERE id = $1::uuid",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&self.pool);
+        let row = within(QUESTION_TIMEOUT, row).await?;
+        row.map(Row::stored).transpose()
+    }
+
     /// Up to `limit` todos behind the todo `after`, by their ids.
     pub async fn list(&self, after: Option<TodoId>, limit: Limit) -> Result<Vec<Todo>, StoreError> {
         let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
@@ -137,6 +155,10 @@ impl TodoStore {
 
     /// The todo, once the message of this receipt was applied.
     pub async fn look(&self, receipt: Receipt, id: TodoId) -> Result<Look, StoreError> {
+        if receipt.offset < 0 {
+            // The broker has the message, but the client library does not know where.
+            return Ok(Look::NotYet);
+        }
         if self.position(receipt.partition).await?.next_offset <= receipt.offset {
             return Ok(Look::NotYet);
         }
@@ -159,17 +181,6 @@ impl TodoStore {
         })
     }
 
-    async fn find_stored(&self, id: TodoId) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query_as::<_, Row>(
-            "SELECT id::text, title, description, completed, created_by::text FROM todos
-             WHERE id = $1::uuid",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.pool);
-        let row = within(QUESTION_TIMEOUT, row).await?;
-        row.map(Row::stored).transpose()
-    }
-
     /// Brings the tables up to date.
     async fn migrate(&self) -> Result<(), StoreError> {
         // The pool tries again while the server refuses connections, and then only says that it
@@ -177,6 +188,13 @@ impl TodoStore {
         let options = self.pool.connect_options();
         let reach = async { PgConnection::connect_with(&options).await?.close().await };
         within(ANSWER_TIMEOUT, reach).await?;
+        let encoding =
+            sqlx::query_scalar::<_, String>("SHOW server_encoding").fetch_one(&self.pool);
+        let encoding = within(ANSWER_TIMEOUT, encoding).await?;
+        if encoding != ENCODING {
+            let refused = format!("its encoding is {encoding}, not {ENCODING}");
+            return Err(StoreError::Refused(refused));
+        }
         let migrations = sqlx::migrate!();
         within(ANSWER_TIMEOUT, async {
             Ok(migrations.run(&self.pool).await?)

@@ -30,9 +30,10 @@ use batch::Content;
 use group::Group;
 
 use crate::config::KafkaSettings;
-use crate::domain::Position;
+use crate::domain::{Change, Position};
 use crate::kafka::{PublishError, Publisher, TOPIC};
 use crate::store::{Applied, Step, StoreError, TodoStore};
+use read::MAX_BATCH;
 
 /// Applies the messages of the partitions that the group gives to this process.
 pub(crate) struct Applier {
@@ -58,6 +59,8 @@ pub(crate) struct Applier {
     is_lost: bool,
     /// Messages that were read and not applied yet, by partition.
     messages: BTreeMap<i32, Vec<OwnedMessage>>,
+    /// Most messages that are applied at once. A database that is slow has no time for more.
+    limit: usize,
 }
 
 /// Why a round failed. The messages are kept, and the next round tries again.
@@ -92,6 +95,7 @@ impl Applier {
             has_joined: false,
             is_lost: false,
             messages: BTreeMap::new(),
+            limit: MAX_BATCH,
         })
     }
 
@@ -138,15 +142,30 @@ impl Applier {
         if self.messages.is_empty() {
             self.read(stop).await?;
         }
-        self.verify().await?;
-        while let Some((partition, messages)) = self.messages.pop_first() {
+        self.settle_all().await?;
+        // Last, because it asks the broker: messages that were read need only the database.
+        self.verify().await
+    }
+
+    /// Applies the messages that were read. After a failure it tries half as many at once, and after
+    /// a success twice as many.
+    async fn settle_all(&mut self) -> Result<(), RoundError> {
+        while let Some((partition, mut messages)) = self.messages.pop_first() {
+            let rest = messages.split_off(self.limit.min(messages.len()));
             match self.settle(partition, &messages).await {
-                Ok(true) => {}
+                Ok(true) => {
+                    self.limit = MAX_BATCH.min(self.limit * 2);
+                    if !rest.is_empty() {
+                        self.messages.insert(partition, rest);
+                    }
+                }
                 Ok(false) => {
                     self.is_lost = true;
                     self.messages.clear();
                 }
                 Err(error) => {
+                    self.limit = (messages.len() / 2).max(1);
+                    messages.extend(rest);
                     self.messages.insert(partition, messages);
                     return Err(error);
                 }
@@ -161,8 +180,9 @@ impl Applier {
         self.parked.clear();
         self.unverified.clear();
         let partitions = self.consumer.context().partitions();
+        let is_divided = partitions.is_some();
         let (mut positions, mut list) = (BTreeMap::new(), TopicPartitionList::new());
-        for partition in partitions {
+        for partition in partitions.unwrap_or_default() {
             let position = self.store.position(partition).await?;
             let start = position.start();
             if start.is_some() {
@@ -173,13 +193,16 @@ impl Applier {
             positions.insert(partition, position);
         }
         // Partitions that were taken away were given up when the group said so.
-        if !positions.is_empty() {
+        if is_divided {
+            // An empty list as well: the client library takes part in no other division before this
+            // answer.
             self.consumer.assign(&list)?;
+            tracing::info!(partitions = ?positions.keys(), "the group has divided the partitions");
+            self.has_joined = true;
         }
-        tracing::info!(partitions = ?positions.keys(), "the group has divided the partitions");
         self.positions = positions;
         self.positioned_at = Instant::now();
-        (self.has_joined, self.is_lost) = (true, false);
+        self.is_lost = false;
         Ok(())
     }
 
@@ -202,7 +225,7 @@ impl Applier {
                 self.gaps.insert(partition, *offset);
                 return Ok(false);
             }
-            Content::OtherLog => (&Position::default(), Vec::new()),
+            Content::OtherLog => (&Position::default(), &[][..]),
             Content::Messages {
                 to, dead, changes, ..
             } => {
@@ -212,11 +235,11 @@ impl Applier {
                     let (offset, parked) = (message.offset(), self.parked.get(&partition));
                     if parked.is_none_or(|&parked| parked < offset) {
                         self.publisher.park(message, poison).await?;
-                        tracing::warn!(partition, offset, %poison, "a message was parked");
+                        report::parked(message, poison);
                         self.parked.insert(partition, offset);
                     }
                 }
-                (to, changes.iter().collect())
+                (to, changes.as_slice())
             }
         };
         let step = Step {
@@ -224,14 +247,15 @@ impl Applier {
             from,
             to,
         };
-        let Applied::Done(effects) = self.store.apply(step, &changes).await? else {
+        let of_messages: Vec<&Change> = changes.iter().map(|(_, change)| change).collect();
+        let Applied::Done(effects) = self.store.apply(step, &of_messages).await? else {
             tracing::warn!(
                 partition,
                 "the position was moved by another consumer, or restored"
             );
             return Ok(false);
         };
-        report::effects(&changes, &effects);
+        report::effects(changes, &effects);
         if matches!(content, Content::OtherLog) {
             tracing::warn!(
                 partition,

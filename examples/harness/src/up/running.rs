@@ -20,8 +20,8 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 /// The pause between two looks at the processes.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The running processes. Each is added when it starts, so that a stop in the middle of a start
-/// stops all of them.
+/// The running processes. A member is added when it starts, and a server once it answers. A server
+/// that is still starting ends with the future that starts it.
 #[derive(Default)]
 pub(super) struct Running {
     servers: Mutex<Vec<Arc<Server>>>,
@@ -53,7 +53,11 @@ impl Running {
         loop {
             let servers = locked(&self.servers).clone();
             for server in servers {
-                if let Some(story) = revival.look(server.process(), None).await {
+                if server.forgets() && server.process().exit().is_some() {
+                    let name = server.process().name();
+                    return format!("`{name}` has ended, and its messages are gone");
+                }
+                if let Some(story) = revival.look(server.process(), server.dir()).await {
                     return story;
                 }
             }

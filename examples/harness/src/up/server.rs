@@ -68,6 +68,21 @@ impl Server {
         }
     }
 
+    /// The folder with its data, if it keeps any.
+    pub(super) fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Postgres(postgres) => Some(postgres.dir()),
+            Self::Redis(redis) => Some(redis.dir()),
+            Self::Broker(_) => None,
+        }
+    }
+
+    /// Whether all that it has is gone when its process ends. The members would not notice, so a
+    /// restart of this server alone would not help.
+    pub(super) fn forgets(&self) -> bool {
+        matches!(self, Self::Broker(_))
+    }
+
     pub(super) async fn stop(&self) -> Result<()> {
         match self {
             Self::Postgres(postgres) => postgres.stop().await,

@@ -20,6 +20,7 @@ encoded() {
     base64 | tr -d '\n'
 }
 
+owner=$(password)
 database=$(password)
 records=$(password)
 operator=$(password)
@@ -48,7 +49,8 @@ metadata:
   namespace: records
 type: Opaque
 data:
-  password: $(printf '%s' "$database" | encoded)
+  password: $(printf '%s' "$owner" | encoded)
+  records-password: $(printf '%s' "$database" | encoded)
 ---
 apiVersion: v1
 kind: Secret

@@ -1,4 +1,5 @@
---[[ release: ends a change of a record. Removes the entry again: the hold may not have been placed.
+--[[ release: ends a change of a record. Removes the entry again: the hold may
+  have been lost, and an old value stored.
 
   KEYS  1 entry  2 holds
   ARGV  1 hold

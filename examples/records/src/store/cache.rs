@@ -4,18 +4,23 @@
 //! The entry of a record is its value, or the lease of one reader. The holds of its writers are a
 //! sorted set, by the times at which they end.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use shared::base::breaker::Breaker;
 use shared::redis::{Command, Redis, RedisError, RedisUrl, Reply};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::store::connections::STATEMENT_TIMEOUT;
+use crate::store::owed::Owed;
 
 /// The cache in front of the database.
 pub(super) struct Cache {
     redis: Redis,
+    /// Longest wait for an answer.
+    timeout: Duration,
     /// How long a value stays.
     lifetime: Duration,
     breaker: Breaker,
@@ -23,6 +28,7 @@ pub(super) struct Cache {
     unheld: AtomicU64,
     /// As many of them as were repaired. The cache is used while all are.
     repaired: AtomicU64,
+    owed: Arc<Owed>,
 }
 
 /// What names the entry and the holds of a record.
@@ -46,10 +52,13 @@ pub(super) struct Lease {
     token: String,
 }
 
-/// A writer's hold on a record.
+/// A writer's hold on a record. Without [`Hold::forget`], its end leaves a removal that is owed: the
+/// cache may have lost the hold, and the change may still be about to be committed.
 pub(super) struct Hold {
     entry: Entry,
     token: String,
+    /// Where the removal is owed. `None` if nothing is.
+    owed: Option<Arc<Owed>>,
 }
 
 const LEASE: &str = include_str!("../lua/lease.lua");
@@ -57,6 +66,8 @@ const FILL: &str = include_str!("../lua/fill.lua");
 const HOLD: &str = include_str!("../lua/hold.lua");
 const RELEASE: &str = include_str!("../lua/release.lua");
 
+/// The client has this time more to report a timeout of its own. It needs the report to connect anew.
+const MARGIN: Duration = Duration::from_millis(100);
 /// Time between two attempts while Redis is down.
 const OPEN_FOR: Duration = Duration::from_secs(1);
 /// How long a lease or a hold stands, if nothing ends it: longer than any statement runs.
@@ -84,15 +95,32 @@ impl Entry {
     }
 }
 
+impl Hold {
+    /// Nothing is owed for the hold any more.
+    pub(super) fn forget(mut self) {
+        self.owed = None;
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(owed) = &self.owed {
+            owed.add(&self.entry, Instant::now() + STATEMENT_TIMEOUT);
+        }
+    }
+}
+
 impl Cache {
     pub(super) fn new(redis: &RedisUrl, lifetime: Duration, timeout: Duration) -> Self {
         Self {
             redis: Redis::within(redis, timeout),
+            timeout,
             lifetime,
             breaker: Breaker::new(OPEN_FOR),
             // A process that died may have left something to repair.
             unheld: AtomicU64::new(1),
             repaired: AtomicU64::new(0),
+            owed: Arc::default(),
         }
     }
 
@@ -120,12 +148,12 @@ impl Cache {
         }
     }
 
-    /// Stores a value, if the lease still stands.
-    pub(super) async fn fill(&self, lease: Lease, value: i64) {
+    /// Stores a value, if the lease still stands. Without a value, the lease ends.
+    pub(super) async fn fill(&self, lease: Lease, value: Option<i64>) {
         let Lease { entry, token } = lease;
         let fill = script(FILL, &entry)
             .arg(token)
-            .arg(format!("{VALUE}{value}"))
+            .arg(value.map_or_else(String::new, |value| format!("{VALUE}{value}")))
             .arg(milliseconds(self.lifetime));
         self.run(fill).await;
     }
@@ -135,12 +163,14 @@ impl Cache {
         let token = token();
         let hold = script(HOLD, &entry).arg(&*token);
         let placed = self.run(hold.arg(milliseconds(HOLD_TIME))).await;
-        placed.map(|_| Hold { entry, token })
+        let owed = Some(self.owed.clone());
+        placed.map(|_| Hold { entry, token, owed })
     }
 
-    /// Ends a hold, after the change. Without an answer of Redis the hold ends by itself.
-    pub(super) async fn release(&self, hold: Hold) {
-        self.run(script(RELEASE, &hold.entry).arg(hold.token)).await;
+    /// Ends a hold, after the change. Answers whether Redis did it. If not, the hold ends by itself.
+    pub(super) async fn release(&self, hold: &Hold) -> bool {
+        let release = script(RELEASE, &hold.entry).arg(&*hold.token);
+        self.run(release).await.is_some()
     }
 
     /// A record was changed without a hold: the cache is not used until that is repaired.
@@ -156,6 +186,15 @@ impl Cache {
     /// That many changes were repaired.
     pub(super) fn trust(&self, repaired: u64) {
         self.repaired.store(repaired, Ordering::Release);
+    }
+
+    /// Makes the removals that are owed and due. Answers whether none is owed any more.
+    pub(super) async fn settle(&self) -> Result<bool, RedisError> {
+        for (entry, due) in self.owed.due(Instant::now()) {
+            self.remove(&entry).await?;
+            self.owed.settle(&entry, due);
+        }
+        Ok(self.owed.is_empty())
     }
 
     /// Removes an entry that may be stale.
@@ -185,18 +224,19 @@ impl Cache {
         if !self.breaker.admits(Instant::now()) {
             return None;
         }
-        match self.redis.run(command).await {
-            Ok(reply) => {
+        let limit = self.timeout + MARGIN;
+        let error = match timeout(limit, self.redis.run(command)).await {
+            Ok(Ok(reply)) => {
                 self.breaker.succeeded();
-                Some(reply)
+                return Some(reply);
             }
-            Err(error) => {
-                if self.breaker.failed(Instant::now()) {
-                    tracing::warn!(%error, "the cache is left alone, except for an attempt each {OPEN_FOR:?}");
-                }
-                None
-            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer for {limit:?}"),
+        };
+        if self.breaker.failed(Instant::now()) {
+            tracing::warn!(%error, "the cache is left alone, except for an attempt each {OPEN_FOR:?}");
         }
+        None
     }
 }
 

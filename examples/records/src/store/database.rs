@@ -15,11 +15,11 @@ use tokio::time::timeout;
 
 use crate::config::DatabaseUrl;
 use crate::domain::{Change, RecordId};
-use crate::store::connections::{self, Connections, Failure};
+use crate::store::connections::{self, Connections, Failure, Link};
 use crate::store::error::StoreError;
 use crate::store::statements::{
     CREATE, DECREMENT, DELETE, FIND, FIND_CLAIM, FIND_STALE, FORGET_STALE, IDENTITY, INCREMENT,
-    SWEEP_CLAIMS,
+    NOTE_STALE, SWEEP_CLAIMS, SWEPT,
 };
 
 /// The database of this service.
@@ -45,6 +45,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Longest time of one attempt to migrate, also for a migration by another process.
 const MIGRATE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Most rounds of one sweep of claims.
+const MAX_SWEEPS: usize = 100;
 /// Waits between two attempts to open the database.
 const OPEN_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
@@ -102,36 +104,45 @@ impl Database {
         self.identity.get().map(String::as_str).ok_or_else(unknown)
     }
 
+    /// Waits for a connection, for one change.
+    pub(super) async fn connect(&self) -> Result<Link, StoreError> {
+        self.connections.connect().await
+    }
+
     pub(super) async fn find_record(&self, id: &RecordId) -> Result<Option<i64>, StoreError> {
-        let found = self.connections.fetch(of(FIND, id)).await?;
+        let found = self.connections.fetch(of(FIND, id)).await;
+        let found = found.map_err(|failure| StoreError::from(failure).of_read())?;
         Ok(found.first().map(|&(value,)| value))
     }
 
     pub(super) async fn delete_record(
         &self,
+        link: Link,
         id: &RecordId,
         is_stale: bool,
     ) -> Result<bool, StoreError> {
         let deleted = self
             .connections
-            .fetch::<(i64,)>(of(DELETE, id).bind(is_stale))
+            .fetch_over::<(i64,)>(link, of(DELETE, id).bind(is_stale))
             .await?;
         Ok(!deleted.is_empty())
     }
 
     pub(super) async fn create_record(
         &self,
+        link: Link,
         id: &RecordId,
         value: i64,
         claim: Option<&Claim>,
         is_stale: bool,
     ) -> Result<Once<Written, i64>, StoreError> {
         let create = of(CREATE, id).bind(is_stale).bind(value);
-        self.write(create, claim).await
+        self.write(link, create, claim).await
     }
 
     pub(super) async fn change_value(
         &self,
+        link: Link,
         id: &RecordId,
         change: Change,
         claim: Option<&Claim>,
@@ -142,7 +153,14 @@ impl Database {
             Change::Decrement(number) => (DECREMENT, number),
         };
         let change = of(statement, id).bind(is_stale).bind(number);
-        self.write(change, claim).await
+        self.write(link, change, claim).await
+    }
+
+    /// Notes that a record is stale in the cache.
+    pub(super) async fn note_stale(&self, id: &RecordId) -> Result<(), StoreError> {
+        let note = of::<(i64,)>(NOTE_STALE, id);
+        self.connections.fetch(note).await?;
+        Ok(())
     }
 
     /// Records that are stale in the cache, each with the number of its last such change.
@@ -158,9 +176,12 @@ impl Database {
     }
 
     pub(super) async fn sweep_claims(&self) -> Result<(), StoreError> {
-        self.connections
-            .fetch::<(i64,)>(query_as(SWEEP_CLAIMS))
-            .await?;
+        for _ in 0..MAX_SWEEPS {
+            let sweep = query_as::<_, (i64,)>(SWEEP_CLAIMS);
+            if self.connections.fetch(sweep).await?.len() < SWEPT {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -180,13 +201,14 @@ impl Database {
     /// the answer that the claim recorded, in any state of the record.
     async fn write(
         &self,
+        link: Link,
         statement: QueryAs<'_, Postgres, (i64,), PgArguments>,
         claim: Option<&Claim>,
     ) -> Result<Once<Written, i64>, StoreError> {
         let statement = statement
             .bind(claim.map(|claim| claim.key().hash()))
             .bind(claim.map(Claim::fingerprint));
-        let written = match self.connections.fetch(statement).await {
+        let written = match self.connections.fetch_over(link, statement).await {
             Ok(rows) => match rows.first() {
                 Some(&(value,)) => return Ok(Once::Now(Written::Value(value))),
                 None => Written::Nothing,

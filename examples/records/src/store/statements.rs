@@ -6,9 +6,15 @@ pub(super) const IDENTITY: &str = "SELECT id FROM identity";
 pub(super) const FIND: &str = "SELECT value FROM users WHERE user_id = $1 AND key = $2";
 /// Finds what is remembered of an idempotency key.
 pub(super) const FIND_CLAIM: &str = "SELECT fingerprint, answer FROM claims WHERE key = $1";
-/// Removes old claims, at most 50,000 at once.
+/// Removes old claims, at most [`SWEPT`] at once. Claims that another process removes are left out.
 pub(super) const SWEEP_CLAIMS: &str = "DELETE FROM claims WHERE key IN (SELECT key FROM claims
-    WHERE claimed_at < now() - interval '48 hours' ORDER BY claimed_at LIMIT 50000) RETURNING answer";
+    WHERE claimed_at < now() - interval '48 hours' ORDER BY claimed_at LIMIT 5000
+    FOR UPDATE SKIP LOCKED) RETURNING answer";
+/// The limit in `SWEEP_CLAIMS`.
+pub(super) const SWEPT: usize = 5_000;
+/// Notes that a record is stale in the cache.
+pub(super) const NOTE_STALE: &str = "INSERT INTO stale (user_id, key) VALUES ($1, $2)
+    ON CONFLICT (user_id, key) DO UPDATE SET change = DEFAULT RETURNING change";
 /// Finds records that changed while a process could not reach the cache, at most 1,000 at once.
 pub(super) const FIND_STALE: &str = "SELECT user_id, key, change FROM stale LIMIT 1000";
 /// Forgets these changes. A later change of the same record has another number.

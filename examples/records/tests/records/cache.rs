@@ -1,11 +1,10 @@
 //! What the cache holds, and for how long.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::harness::postgres::Postgres;
 use shared::redis::Command;
-use sqlx::{Connection, query_scalar};
+use sqlx::Connection;
 use stack::wait::eventually;
 use tokio::task::JoinSet;
 
@@ -74,7 +73,7 @@ async fn a_stampede_of_readers_fills_once() {
         readers.spawn(async move { read(&records.get("k").await) });
     }
     eventually("the first reader in the database", async || {
-        Box::pin(waiting(&records)).await > 0
+        Box::pin(records.waiting()).await > 0
     })
     .await;
     // The next readers came before the first has ended, so a second round covers all of them.
@@ -139,16 +138,4 @@ async fn a_foreign_value_in_an_entry_is_not_used() {
     }
     records.increment("k", 1).await.expect(200);
     assert_eq!(records.cache("k").await, 2, "a change replaces it");
-}
-
-/// How many sessions of the database wait for a lock.
-async fn waiting(records: &Records) -> i64 {
-    let count = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut session = records.session().await;
-    let count = query_scalar(count).fetch_one(&mut session);
-    tokio::time::timeout(Duration::from_secs(10), count)
-        .await
-        .unwrap()
-        .unwrap()
 }

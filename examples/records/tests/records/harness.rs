@@ -3,16 +3,19 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::harness::http::{Answer, Method, Site};
 use ::harness::member::Member;
 use ::harness::postgres::Postgres;
 use ::harness::program;
 use ::harness::redis::Redis;
+use proof::proxy::Proxy;
 use serde_json::{Value, json};
 use shared::redis::{Command, Redis as Client, Reply};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, query_scalar};
 use stack::wait::eventually;
+use tokio::time::timeout;
 
 /// Longer than any test runs.
 pub(crate) const LONG: (&str, &str) = ("CACHE_TTL", "1h");
@@ -99,9 +102,31 @@ impl Records {
         found.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
     }
 
+    /// The address of the cache through this proxy.
+    pub(crate) fn through(&self, proxy: &Proxy) -> String {
+        let (server, link) = (self.redis.port(), proxy.port());
+        let url = self.redis.url();
+        url.replace(&format!(":{server}"), &format!(":{link}"))
+    }
+
+    /// How many sessions of the database wait for a lock.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let count = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut session = self.session().await;
+        let count = query_scalar(count).fetch_one(&mut session);
+        timeout(Duration::from_secs(10), count)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
     /// A session of the database.
     pub(crate) async fn session(&self) -> PgConnection {
-        PgConnection::connect(&self.database).await.unwrap()
+        // Without the box, each future of a test would have the size of this one.
+        Box::pin(PgConnection::connect(&self.database))
+            .await
+            .unwrap()
     }
 }
 

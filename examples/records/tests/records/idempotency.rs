@@ -5,7 +5,7 @@ use records::config::Config;
 use records::store::RecordStore;
 use shared::base::config::{Configuration, Reader};
 use shared::base::shutdown::Shutdown;
-use sqlx::query_scalar;
+use sqlx::{Connection, query_scalar};
 
 use crate::harness::{Records, record};
 
@@ -112,6 +112,16 @@ async fn parallel_requests_with_one_key_count_once() {
 async fn claims_are_kept_for_two_days() {
     let records = Records::start().await;
     let mut session = records.session().await;
+    // More than one round of the sweep, and one that another session keeps locked.
+    let many = "INSERT INTO claims SELECT n::text, '', 0, now() - interval '49 hours'
+        FROM generate_series(1, 12000) AS n";
+    sqlx::query(many).execute(&mut session).await.unwrap();
+    let mut lock = records.session().await;
+    let mut lock = lock.begin().await.unwrap();
+    sqlx::query("SELECT FROM claims WHERE key = '7' FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
     for (key, hours) in [("old", 49), ("young", 47)] {
         let insert = "INSERT INTO claims VALUES ($1, '', 0, now() - make_interval(hours => $2))";
         let insert = sqlx::query(insert).bind(key).bind(hours);
@@ -127,8 +137,8 @@ async fn claims_are_kept_for_two_days() {
         .await
         .unwrap();
     store.sweep_claims().await.unwrap();
-    let kept: Result<Vec<String>, _> = query_scalar("SELECT key FROM claims")
+    let kept: Result<Vec<String>, _> = query_scalar("SELECT key FROM claims ORDER BY key")
         .fetch_all(&mut session)
         .await;
-    assert_eq!(kept.unwrap(), ["young".to_owned()]);
+    assert_eq!(kept.unwrap(), ["7", "young"]);
 }

@@ -11,22 +11,13 @@ use crate::harness::{LONG, PATIENT, Records, read};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The address of the cache through a proxy.
-fn through(records: &Records, proxy: &Proxy) -> String {
-    let (server, link) = (records.redis.port(), proxy.port());
-    records
-        .redis
-        .url()
-        .replace(&format!(":{server}"), &format!(":{link}"))
-}
-
 /// One process reads the old value, and stores it only after another process has changed it.
 #[tokio::test]
 async fn a_fill_that_lost_against_a_change_is_not_stored() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
     let settings = [LONG, ("CACHE_TIMEOUT", "2s")];
-    let slow = records.beside(&through(&records, &proxy), &settings).await;
+    let slow = records.beside(&records.through(&proxy), &settings).await;
     records.create("k", 1).await;
 
     let mut lock = records.session().await;
@@ -77,7 +68,7 @@ async fn a_fill_that_lost_against_a_change_is_not_stored() {
 async fn a_process_that_is_killed_after_its_commit_leaves_no_old_value() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let doomed = records.beside(&through(&records, &proxy), &PATIENT).await;
+    let doomed = records.beside(&records.through(&proxy), &PATIENT).await;
     records.create("k", 1).await;
     assert_eq!(records.cache("k").await, 1);
 
@@ -104,7 +95,7 @@ async fn a_process_that_is_killed_after_its_commit_leaves_no_old_value() {
 async fn the_end_of_one_change_leaves_the_hold_of_another() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let doomed = records.beside(&through(&records, &proxy), &PATIENT).await;
+    let doomed = records.beside(&records.through(&proxy), &PATIENT).await;
     records.create("k", 1).await;
 
     let mut lock = records.session().await;

@@ -13,6 +13,7 @@ mod documents;
 mod idempotency;
 mod interleavings;
 mod load;
+mod lost;
 mod model;
 mod operations;
 mod outages;

@@ -8,7 +8,7 @@ use proof::proxy::{Protocol, Proxy};
 use sqlx::query_scalar;
 use stack::wait::eventually;
 
-use crate::harness::{LONG, PATIENT, Records, record};
+use crate::harness::{LONG, PATIENT, Records, read, record};
 
 /// An answer that did not wait for a part that is down.
 const QUICK: Duration = Duration::from_secs(1);
@@ -48,11 +48,7 @@ async fn without_redis_everything_is_served_from_the_database() {
 async fn a_process_that_cannot_reach_the_cache_leaves_its_removal_to_the_others() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let (server, link) = (records.redis.port(), proxy.port());
-    let url = records
-        .redis
-        .url()
-        .replace(&format!(":{server}"), &format!(":{link}"));
+    let url = records.through(&proxy);
     let cut_off = records.beside(&url, &[LONG]).await;
     records.create("k", 1).await;
     assert_eq!(cut_off.cache("k").await, 1);
@@ -82,7 +78,7 @@ async fn a_process_makes_its_own_removals_before_it_uses_the_cache_again() {
     records.increment("k", 1).await.expect(200);
     assert_eq!(records.read("k").await, (2, false));
     let state = records.page("/readyz?verbose").await.expect(200).body;
-    assert!(state.contains("\ncache: "), "{state}");
+    assert!(!state.contains("cache: ok"), "{state}");
     records.redis.process().resume();
     for _ in 0..100 {
         assert_eq!(
@@ -99,11 +95,7 @@ async fn a_process_makes_its_own_removals_before_it_uses_the_cache_again() {
 async fn a_process_that_dies_then_leaves_nothing_old() {
     let records = Records::start().await;
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
-    let (server, link) = (records.redis.port(), proxy.port());
-    let url = records
-        .redis
-        .url()
-        .replace(&format!(":{server}"), &format!(":{link}"));
+    let url = records.through(&proxy);
     let doomed = records.beside(&url, &[LONG]).await;
     for key in ["a", "b", "c"] {
         records.create(key, 1).await;
@@ -153,10 +145,13 @@ async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
             .await;
         created.assert_unavailable("store-refused");
     }
-    // A change of a cached value was refused, and the value is dropped with the attempt.
-    let (read, hit) = (records.get("other").await, records.get("cached").await);
+    // A change of a cached value is refused before it removes the value.
+    let changed = records.increment("cached", 1).await;
+    changed.assert_unavailable("store-refused");
+    let (refused, hit) = (records.get("other").await, records.get("cached").await);
+    assert_eq!(read(&hit), (1, true));
     assert!(hit.took < QUICK, "{hit:?}");
-    read.assert_unavailable("store-refused");
+    refused.assert_unavailable("store-refused");
     assert_eq!(
         records.page("/readyz").await.status,
         200,
@@ -181,8 +176,6 @@ async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
     records.get("new").await.problem(404, "not-found");
 }
 
-/// The answer of the database is lost after the commit: the client hears that the outcome is
-/// unknown, and no old value stays.
 #[tokio::test]
 async fn sessions_that_the_server_ends_are_replaced() {
     let records = Records::start_on(Postgres::shared().await.unwrap(), &[LONG]).await;
@@ -214,6 +207,30 @@ async fn a_statement_that_takes_too_long_is_503_and_was_not_carried_out() {
     let changed = records.increment("k", 1).await;
     changed.assert_unavailable("store-refused");
     assert!(changed.took < Duration::from_secs(8), "{changed:?}");
+    lock.rollback().await.unwrap();
+    assert_eq!(records.read("k").await.0, 1);
+}
+
+/// Changes of one record wait for a lock until the server ends them, and use up all connections.
+#[tokio::test]
+async fn a_locked_record_does_not_close_the_way_to_the_others() {
+    use sqlx::Connection;
+    let settings = [PATIENT[0], PATIENT[1], ("DATABASE_CONNECTIONS", "2")];
+    let records = Records::start_on(Postgres::shared().await.unwrap(), &settings).await;
+    records.create("k", 1).await;
+    records.create("other", 1).await;
+    let mut lock = records.session().await;
+    let mut lock = lock.begin().await.unwrap();
+    sqlx::query("SELECT FROM users WHERE key = 'k' FOR UPDATE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let go = || records.increment("k", 1);
+    let changes = tokio::join!(go(), go(), go(), go(), go(), go(), go(), go());
+    for changed in &<[_; 8]>::from(changes) {
+        changed.assert_unavailable("store-refused");
+    }
+    records.increment("other", 1).await.expect(200);
     lock.rollback().await.unwrap();
     assert_eq!(records.read("k").await.0, 1);
 }

@@ -6,6 +6,7 @@ use ::harness::http::Method;
 use ::harness::postgres::Postgres;
 use ::harness::redis::Redis;
 use shared::redis::{Code, Command, Redis as Client};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::ports;
 use stack::subprocess;
 use stack::wait::eventually;
@@ -130,6 +131,18 @@ async fn help_lists_the_settings_and_every_wrong_one_is_reported() {
         );
     }
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
+    for several in [
+        "redis-sentinel://a:1?node=b:1&sentinelServiceName=s",
+        "redis-cluster://a:1?node=b:1",
+    ] {
+        let refused = run(&["serve"], &[("REDIS_URL", several)]);
+        assert_eq!(refused.status.code(), Some(2), "{several}");
+        assert!(
+            refused.stderr.contains("one server that keeps no files"),
+            "{}",
+            refused.stderr
+        );
+    }
     let openapi = run(&["openapi"], &[]);
     assert!(
         openapi.stdout.contains("\"/get-record/\""),
@@ -163,5 +176,48 @@ async fn the_service_has_the_rights_in_the_cache_that_it_needs_and_no_others() {
         let command = key.into_iter().fold(Command::new(command), Command::arg);
         let refused = client.run(command).await.unwrap_err();
         assert!(refused.is(Code::NoPerm), "{refused}");
+    }
+}
+
+/// The role that Compose and Kubernetes give to the service in the database.
+#[tokio::test]
+async fn the_service_owns_its_database_and_has_no_other_right() {
+    let script = include_str!("../../deploy/create-role.sql");
+    let postgres = Postgres::start().await.unwrap();
+    let mut session = PgConnection::connect(&postgres.url()).await.unwrap();
+    let is_sql = |line: &&str| !line.starts_with("--") && !line.starts_with('\\');
+    let statements: Vec<&str> = script.lines().filter(is_sql).collect();
+    assert!(statements.len() > 2, "{script}");
+    for statement in statements {
+        let statement = statement.replace(":'password'", "'role-password'");
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+        statement.execute(&mut session).await.unwrap();
+    }
+    let server = format!("127.0.0.1:{}", postgres.port());
+    let url = format!("postgres://records:role-password@{server}");
+    let redis = Redis::start().await.unwrap();
+    let process = Process::start(&format!("{url}/records"), &redis.url(), &[]).await;
+    process.member.wait_ready().await.unwrap();
+    process.create("k", 1).await;
+    process.increment("k", 1).await.expect(200);
+    assert_eq!(process.cache("k").await, 2);
+    let mut role = PgConnection::connect(&format!("{url}/records"))
+        .await
+        .unwrap();
+    for refused in ["CREATE ROLE other", "SELECT * FROM pg_authid"] {
+        let error = sqlx::query(refused).execute(&mut role).await.unwrap_err();
+        let code = error.as_database_error().unwrap().code();
+        assert_eq!(code.as_deref(), Some("42501"), "{error}");
+    }
+    let other = PgConnection::connect(&format!("{url}/postgres")).await;
+    assert!(other.is_err(), "it reaches another database");
+}
+
+#[test]
+fn compose_and_kubernetes_make_the_same_role() {
+    let script = include_str!("../../deploy/create-role.sql");
+    let manifest = include_str!("../../deploy/kubernetes/postgres.yaml");
+    for line in script.lines().filter(|line| !line.starts_with("--")) {
+        assert!(manifest.contains(&format!("\n    {line}\n")), "{line}");
     }
 }

@@ -14,6 +14,9 @@ pub(super) enum CreateResponse {
         /// Where the todo is.
         #[oai(header = "Location")]
         String,
+        /// `true` when the same request was made before with this key: nothing was published now.
+        #[oai(header = "Idempotent-Replayed")]
+        Option<bool>,
     ),
     /// The broker has the todo. It can be read once the consumer has applied it. If the client gave
     /// the id, and the change of another client with this id comes first, this todo is not created.
@@ -23,6 +26,9 @@ pub(super) enum CreateResponse {
         /// Where the todo will be.
         #[oai(header = "Location")]
         String,
+        /// `true` when the same request was made before with this key: nothing was published now.
+        #[oai(header = "Idempotent-Replayed")]
+        Option<bool>,
     ),
 }
 

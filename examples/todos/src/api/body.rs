@@ -9,8 +9,8 @@ use shared::http::json::schema::{self, ObjectSchema};
 use shared::http::json::{BodyFields, FromFields};
 
 use crate::domain::{
-    DescriptionPatch, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, TITLE_PATTERN, Todo, TodoId,
-    TodoPatch,
+    Description, DescriptionPatch, MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS, TITLE_PATTERN, Title,
+    Todo, TodoId, TodoPatch,
 };
 
 /// A greeting.
@@ -39,9 +39,11 @@ pub(super) struct TodoBody {
 
 /// A todo to create.
 pub(super) struct NewTodo {
-    pub(super) todo: Todo,
-    /// Whether the client gave the id.
-    pub(super) is_own_id: bool,
+    /// The id that the client gave.
+    pub(super) id: Option<TodoId>,
+    pub(super) title: Title,
+    pub(super) description: Option<Description>,
+    pub(super) completed: bool,
 }
 
 /// The name of this system.
@@ -72,15 +74,25 @@ impl FromFields for NewTodo {
         let title = fields.parsed("title");
         let description = fields.optional("description", BodyFields::parsed);
         let completed = fields.optional("completed", BodyFields::boolean);
-        let id = id?;
-        let todo = Todo {
-            id: id.unwrap_or_else(TodoId::mint),
+        Some(Self {
+            id: id?,
             title: title?,
             description: description?,
             completed: completed?.unwrap_or_default(),
-        };
-        let is_own_id = id.is_some();
-        Some(Self { todo, is_own_id })
+        })
+    }
+}
+
+impl NewTodo {
+    /// What the client asks for, as a text that differs for every other todo. A title has no line
+    /// breaks, so it ends where the description begins.
+    pub(super) fn intent(&self) -> String {
+        let id = self.id.map(|id| id.to_string()).unwrap_or_default();
+        let (title, completed) = (self.title.as_str(), self.completed);
+        let description = self.description.as_ref().map(Description::as_str);
+        let has_description = description.is_some();
+        let description = description.unwrap_or_default();
+        format!("POST /todos/ {id} {completed} {has_description} {title}\n{description}")
     }
 }
 

@@ -10,10 +10,10 @@ shared::problem_kinds! {
         "Choose another id, or none. If you sent the same request before, read the todo: it may be yours."
     DATABASE_UNAVAILABLE "database-unavailable" SERVICE_UNAVAILABLE "The database is not available"
         "Nothing was changed. Try again after the time in Retry-After."
-    BROKER_BUSY "broker-busy" SERVICE_UNAVAILABLE "Too many changes wait for the broker"
+    BROKER_BUSY "broker-busy" SERVICE_UNAVAILABLE "The change was not sent to the broker"
         "Nothing was changed. Try again after the time in Retry-After."
     BROKER_UNAVAILABLE "broker-unavailable" SERVICE_UNAVAILABLE "The broker has not confirmed the change"
-        "The change may still happen, or not. Read the todo before you try again. With an id of your own, a POST creates at most one todo."
+        "The change may still happen, or not. Read the todo before you try again. With an id of your own, or with the same Idempotency-Key, a POST creates at most one todo."
 }
 
 impl From<StoreError> for Problem {

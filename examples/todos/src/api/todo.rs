@@ -57,9 +57,10 @@ impl TodoApi {
     ) -> Result<UpdateResponse, Problem> {
         let (id, patch) = (todo_id.0, body.0);
         let found = self.find(id).await?;
+        let permit = self.0.admit(&scope, wait.0)?;
         let change = Change::of(id, Action::Update(patch.clone()));
         let receipt = self.0.publisher.publish(&change, &scope.context).await?;
-        match self.0.wait(&scope, wait.0, receipt, id).await {
+        match self.0.wait(permit, receipt, id).await {
             Look::NotYet => Ok(UpdateResponse::Accepted(Json(patch.apply(found).into()))),
             Look::Applied(Some(Stored { todo, .. })) => {
                 Ok(UpdateResponse::Changed(Json(todo.into())))
@@ -86,9 +87,10 @@ impl TodoApi {
         wait: Query<Option<WaitFor>>,
     ) -> Result<DeleteResponse, Problem> {
         let id = self.find(todo_id.0).await?.id;
+        let permit = self.0.admit(&scope, wait.0)?;
         let change = Change::of(id, Action::Delete);
         let receipt = self.0.publisher.publish(&change, &scope.context).await?;
-        Ok(match self.0.wait(&scope, wait.0, receipt, id).await {
+        Ok(match self.0.wait(permit, receipt, id).await {
             Look::NotYet => DeleteResponse::Accepted,
             Look::Applied(_) => DeleteResponse::Deleted,
         })

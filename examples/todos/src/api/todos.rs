@@ -5,18 +5,20 @@ use std::sync::Arc;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::types::Example;
+use shared::http::idempotency::KeyHeader;
 use shared::http::json::{Body, Json};
 use shared::http::page::{Limit, Listing};
 use shared::http::parameter::Query;
-use shared::http::problem::Problem;
+use shared::http::problem::{IDEMPOTENCY_KEY_REUSED, Problem};
 use shared::http::request::RequestScope;
+use shared::store::claim::Claim;
 
 use super::answer::{CreateResponse, ListResponse};
 use super::body::{GreetingBody, NewTodo};
 use super::params::WaitFor;
 use super::problems::ID_TAKEN;
 use super::{Api, Tag};
-use crate::domain::{Action, Change, TodoId};
+use crate::domain::{Action, Change, ChangeId, Todo, TodoId};
 use crate::store::{Look, Stored};
 
 /// The greeting.
@@ -52,25 +54,45 @@ impl TodosApi {
         scope: Data<&Arc<RequestScope>>,
         /// Answer when the todo can be read, but after 5 s at the latest.
         wait: Query<Option<WaitFor>>,
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
+        /// ASCII characters.
+        #[oai(name = "Idempotency-Key")]
+        key: KeyHeader,
         body: Body<NewTodo>,
     ) -> Result<CreateResponse, Problem> {
-        let NewTodo { todo, is_own_id } = body.0;
-        // A new id is not taken. So a todo without an id is accepted while the database is down.
-        if is_own_id && self.0.store.find(todo.id).await?.is_some() {
-            return Err(id_taken(todo.id));
+        let claim = key.claim(&body.0.intent());
+        let (change_id, is_own_id) = (change_id(claim.as_ref()), body.0.id.is_some());
+        let todo = todo(body.0, claim.as_ref());
+        let (id, location) = (todo.id, format!("/todos/{}", todo.id));
+        // A new id is not taken. So a todo is accepted without the database if it has a new id.
+        if (is_own_id || claim.is_some())
+            && let Some(Stored { created_by, .. }) = self.0.store.find_stored(id).await?
+        {
+            if claim.is_none() || created_by != change_id {
+                return Err(taken(id, is_own_id));
+            }
+            let answer = match wait.0 {
+                Some(WaitFor::Applied) => CreateResponse::Created,
+                None => CreateResponse::Accepted,
+            };
+            return Ok(answer(Json(todo.into()), location, Some(true)));
         }
-        let location = format!("/todos/{}", todo.id);
-        let change = Change::of(todo.id, Action::Create(todo.clone()));
+        let permit = self.0.admit(&scope, wait.0)?;
+        let change = Change {
+            change_id,
+            id,
+            action: Action::Create(todo.clone()),
+        };
         let receipt = self.0.publisher.publish(&change, &scope.context).await?;
-        match self.0.wait(&scope, wait.0, receipt, todo.id).await {
-            Look::Applied(Some(Stored { created_by, .. })) if created_by != change.change_id => {
-                Err(id_taken(todo.id))
+        match self.0.wait(permit, receipt, id).await {
+            Look::Applied(Some(Stored { created_by, .. })) if created_by != change_id => {
+                Err(taken(id, is_own_id))
             }
             Look::Applied(Some(Stored { todo, .. })) => {
-                Ok(CreateResponse::Created(Json(todo.into()), location))
+                Ok(CreateResponse::Created(Json(todo.into()), location, None))
             }
             // The todo was not applied yet, or another client has deleted it already.
-            _ => Ok(CreateResponse::Accepted(Json(todo.into()), location)),
+            _ => Ok(CreateResponse::Accepted(Json(todo.into()), location, None)),
         }
     }
 
@@ -102,6 +124,32 @@ impl TodosApi {
     }
 }
 
-fn id_taken(id: TodoId) -> Problem {
-    Problem::new(&ID_TAKEN, format!("there is a todo with the id {id}"))
+/// The id of the change that creates a todo. With a key, a repeated request has the same one, and
+/// finds it at its todo.
+fn change_id(claim: Option<&Claim>) -> ChangeId {
+    claim.map_or_else(ChangeId::mint, |claim| {
+        ChangeId::of_request(claim.key().hash(), claim.fingerprint())
+    })
+}
+
+/// The todo. Its id is that of the client; without one, the key leads to the id.
+fn todo(new: NewTodo, claim: Option<&Claim>) -> Todo {
+    let of_key = || claim.map(|claim| TodoId::of_key(claim.key().hash()));
+    Todo {
+        id: new.id.or_else(of_key).unwrap_or_else(TodoId::mint),
+        title: new.title,
+        description: new.description,
+        completed: new.completed,
+    }
+}
+
+/// The refusal of a todo whose id belongs to another one. An id that came from a key shows that the
+/// key was used before.
+fn taken(id: TodoId, is_own_id: bool) -> Problem {
+    if is_own_id {
+        Problem::new(&ID_TAKEN, format!("there is a todo with the id {id}"))
+    } else {
+        let detail = "this key was used with another body";
+        Problem::new(&IDEMPOTENCY_KEY_REUSED, detail)
+    }
 }

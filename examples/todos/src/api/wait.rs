@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use shared::base::shutdown::sleep_unless;
+use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::Api;
 use super::params::WaitFor;
@@ -20,26 +22,38 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(80);
 
 impl Api {
-    /// Waits until the message of this receipt is applied, if the client asks for that. The broker
-    /// has the message, so a database that fails meanwhile only means that it is not applied yet.
-    pub(super) async fn wait(
+    /// Lets a request wait, if its client asks for that. This comes before the change is published:
+    /// a request that is refused has changed nothing.
+    pub(super) fn admit(
         &self,
         scope: &RequestScope,
         wanted: Option<WaitFor>,
+    ) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        let begin = |WaitFor::Applied| self.waits.begin(&scope.slot, MAX_WAIT);
+        wanted.map(begin).transpose()
+    }
+
+    /// Waits until the message of this receipt is applied, if the request was let wait. The broker
+    /// has the message, so a database that fails meanwhile only means that it is not applied yet.
+    pub(super) async fn wait(
+        &self,
+        permit: Option<OwnedSemaphorePermit>,
         receipt: Receipt,
         id: TodoId,
     ) -> Look {
-        let Some(WaitFor::Applied) = wanted else {
+        let Some(_permit) = permit else {
             return Look::NotYet;
         };
-        scope.slot.wait_up_to(MAX_WAIT);
-        let (deadline, mut pause) = (Instant::now() + MAX_WAIT, FIRST_PAUSE);
-        while Instant::now() < deadline && sleep_unless(&self.end, pause).await {
-            if let Ok(look @ Look::Applied(_)) = self.store.look(receipt, id).await {
-                return look;
+        let looks = async {
+            let mut pause = FIRST_PAUSE;
+            while sleep_unless(&self.end, pause).await {
+                if let Ok(look @ Look::Applied(_)) = self.store.look(receipt, id).await {
+                    return look;
+                }
+                pause = MAX_PAUSE.min(pause * 2);
             }
-            pause = MAX_PAUSE.min(pause * 2);
-        }
-        Look::NotYet
+            Look::NotYet
+        };
+        timeout(MAX_WAIT, looks).await.unwrap_or(Look::NotYet)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage, ToBytes};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage, ToBytes};
 use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use shared::contract::trace::RequestContext;
@@ -53,7 +53,7 @@ const PARTITIONER: &str = "murmur2_random";
 const QUEUE_WAIT: Duration = Duration::ZERO;
 
 impl Publisher {
-    /// A publisher. Opens no connection.
+    /// A publisher. Its client library connects in the background.
     pub fn new(settings: &KafkaSettings) -> anyhow::Result<Self> {
         let timeout = settings.publish_timeout.as_millis().to_string();
         let mut config = client(settings);
@@ -80,37 +80,44 @@ impl Publisher {
         context: &RequestContext,
     ) -> Result<Receipt, PublishError> {
         let (key, payload) = (change.id.to_string(), message::encode(change));
-        let headers = headers([
-            (TRACEPARENT.as_str(), context.traceparent.as_str()),
-            (X_REQUEST_ID.as_str(), context.request_id.as_str()),
-        ]);
+        let headers = add(
+            OwnedHeaders::new(),
+            [
+                (TRACEPARENT.as_str(), context.traceparent.as_str()),
+                (X_REQUEST_ID.as_str(), context.request_id.as_str()),
+            ],
+        );
         let record = FutureRecord::to(TOPIC).key(&key).payload(&payload);
-        self.send(record.headers(headers)).await
+        let receipt = self.send(record.headers(headers)).await?;
+        let (Change { id, change_id, .. }, request_id) = (change, &context.request_id);
+        let Receipt { partition, offset } = receipt;
+        tracing::debug!(%request_id, %id, %change_id, partition, offset, "change published");
+        Ok(receipt)
     }
 
     /// Publishes a message that cannot be applied to the topic of dead letters, with the reason and
-    /// the place from where it came. A long message is cut.
+    /// the place from where it came. Its own headers stay in front. A long message is cut.
     pub async fn park(
         &self,
         dead: &OwnedMessage,
         poison: &Poison,
     ) -> Result<Receipt, PublishError> {
         let (partition, offset) = (dead.partition().to_string(), dead.offset().to_string());
-        let payload = dead.payload().unwrap_or_default();
-        let bytes = payload.len().to_string();
-        let headers = headers([
-            ("reason", poison.reason),
-            ("detail", &poison.detail),
-            ("topic", dead.topic()),
-            ("partition", &partition),
-            ("offset", &offset),
-            ("bytes", &bytes),
-        ]);
-        let kept = &payload[..payload.len().min(MAX_BYTES)];
-        let key = dead.key().unwrap_or_default();
-        let key = &key[..key.len().min(MAX_BYTES)];
-        let record = FutureRecord::to(DEAD_TOPIC).key(key).payload(kept);
-        self.send(record.headers(headers)).await
+        let bytes = dead.payload().unwrap_or_default().len().to_string();
+        let headers = add(
+            kept_headers(dead),
+            [
+                ("reason", poison.reason),
+                ("detail", &poison.detail),
+                ("topic", dead.topic()),
+                ("partition", &partition),
+                ("offset", &offset),
+                ("bytes", &bytes),
+            ],
+        );
+        let mut record = FutureRecord::to(DEAD_TOPIC).headers(headers);
+        (record.key, record.payload) = (dead.key().map(cut), dead.payload().map(cut));
+        self.send(record).await
     }
 
     async fn send<K, P>(&self, record: FutureRecord<'_, K, P>) -> Result<Receipt, PublishError>
@@ -185,10 +192,31 @@ impl From<KafkaError> for PublishError {
     }
 }
 
-fn headers<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> OwnedHeaders {
+fn add<'a>(
+    headers: OwnedHeaders,
+    values: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> OwnedHeaders {
     let add = |headers: OwnedHeaders, (key, value)| {
         let value = Some(value);
         headers.insert(Header { key, value })
     };
-    values.into_iter().fold(OwnedHeaders::new(), add)
+    values.into_iter().fold(headers, add)
+}
+
+/// The headers of a message, or none if they are long: the broker refuses a message that is too
+/// large, and a dead letter must not be refused.
+fn kept_headers(dead: &OwnedMessage) -> OwnedHeaders {
+    let Some(headers) = dead.headers() else {
+        return OwnedHeaders::new();
+    };
+    let length = |header: Header<'_, &[u8]>| header.key.len() + header.value.map_or(0, <[u8]>::len);
+    let bytes: usize = headers.iter().map(length).sum();
+    if bytes > MAX_BYTES {
+        return OwnedHeaders::new();
+    }
+    headers.clone()
+}
+
+fn cut(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MAX_BYTES)]
 }

@@ -11,16 +11,16 @@ pub enum StoreError {
     Refused(String),
 }
 
-/// Classes of codes (SQLSTATE) that say that the server cannot work just now: connection, roll-back,
-/// resources, operator, system.
-const NOT_NOW: [&str; 5] = ["08", "40", "53", "57", "58"];
+/// Beginnings of codes (SQLSTATE) that say that the server cannot work just now: connection,
+/// roll-back, resources, operator, system, and a transaction that was idle for too long.
+const NOT_NOW: [&str; 6] = ["08", "40", "53", "57", "58", "25P03"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let refused = match &error {
             sqlx::Error::Database(refusal) => !refusal
                 .code()
-                .is_some_and(|code| NOT_NOW.iter().any(|class| code.starts_with(class))),
+                .is_some_and(|code| NOT_NOW.iter().any(|beginning| code.starts_with(beginning))),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)

@@ -20,8 +20,8 @@ pub(super) enum Content<'a> {
         to: Position,
         /// The messages that cannot be applied.
         dead: Vec<(&'a OwnedMessage, Poison)>,
-        /// The changes of the others.
-        changes: Vec<Change>,
+        /// The others, and their changes.
+        changes: Vec<(&'a OwnedMessage, Change)>,
         /// Whether the partition has to be read anew behind them, for a gap or another log.
         is_cut: bool,
     },
@@ -62,7 +62,7 @@ pub(super) fn read<'a>(
         }
         to = Position::behind(message.offset(), fingerprint);
         match message::decode(key, payload) {
-            Ok(change) => changes.push(change),
+            Ok(change) => changes.push((message, change)),
             Err(poison) => dead.push((message, poison)),
         }
     }

@@ -18,13 +18,18 @@ use crate::kafka::{self, GROUP, Logged, TOPIC};
 /// messages are read.
 #[derive(Default)]
 pub(super) struct Group {
-    partitions: Mutex<Vec<i32>>,
+    /// `None` until the group has divided them, and while it divides them anew.
+    partitions: Mutex<Option<Vec<i32>>>,
     changed: Notify,
 }
 
 /// A member that is silent for this long has lost its partitions, in milliseconds. A broker allows no
 /// shorter time by default.
 const SESSION_TIMEOUT_MS: &str = "6000";
+/// A member that has read nothing for this long has lost its partitions, in milliseconds. The others
+/// wait for it for as long when they divide the partitions anew. It is not shorter than
+/// `SESSION_TIMEOUT_MS`, and longer than a round takes that waits for a database.
+const MAX_POLL_INTERVAL_MS: &str = "30000";
 /// Pause between two signs of life, in milliseconds.
 const HEARTBEAT_MS: &str = "1000";
 /// Longest time for which a broker holds an answer back while it has no message, in milliseconds.
@@ -37,6 +42,7 @@ pub(super) fn consumer(settings: &KafkaSettings) -> KafkaResult<StreamConsumer<G
     kafka::client(settings)
         .set("group.id", GROUP)
         .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+        .set("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)
         .set("heartbeat.interval.ms", HEARTBEAT_MS)
         .set("fetch.wait.max.ms", FETCH_WAIT_MS)
         .set("fetch.error.backoff.ms", FETCH_WAIT_MS)
@@ -51,8 +57,8 @@ pub(super) fn consumer(settings: &KafkaSettings) -> KafkaResult<StreamConsumer<G
 }
 
 impl Group {
-    /// The partitions of this process.
-    pub(super) fn partitions(&self) -> Vec<i32> {
+    /// The partitions of this process, if the group has divided them. There may be none for it.
+    pub(super) fn partitions(&self) -> Option<Vec<i32>> {
         let partitions = self.partitions.lock();
         partitions.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -62,7 +68,7 @@ impl Group {
         self.changed.notified().await;
     }
 
-    fn set(&self, partitions: Vec<i32>) {
+    fn set(&self, partitions: Option<Vec<i32>>) {
         *self
             .partitions
             .lock()
@@ -93,13 +99,13 @@ impl ConsumerContext for Group {
         if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             let elements = list.elements_for_topic(TOPIC);
             let partitions = elements.iter().map(TopicPartitionListElem::partition);
-            self.set(partitions.collect());
+            self.set(Some(partitions.collect()));
             return;
         }
         if let Err(error) = consumer.unassign() {
             tracing::warn!(%error, "the partitions were not given up");
         }
-        self.set(Vec::new());
+        self.set(None);
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {

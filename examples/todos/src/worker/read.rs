@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Applier, RoundError};
 
 /// Most messages that are read before they are applied.
-const MAX_BATCH: usize = 100;
+pub(super) const MAX_BATCH: usize = 100;
 /// Longest wait for the first message of a batch.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest wait for more messages. They are in memory already, or have not been read yet.

@@ -25,7 +25,7 @@ impl Applier {
     /// Looks at the partitions whose message has not arrived. If the log ends before the position,
     /// the log is another one, and is read from its beginning.
     pub(super) async fn verify(&mut self) -> Result<(), RoundError> {
-        if self.positioned_at.elapsed() < ARRIVAL {
+        if self.is_lost || self.positioned_at.elapsed() < ARRIVAL {
             return Ok(());
         }
         while let Some(&partition) = self.unverified.first() {

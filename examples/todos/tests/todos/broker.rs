@@ -4,24 +4,29 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use stack::wait::eventually;
+use todos::domain::{Action, Change, Todo, TodoId};
 use todos::kafka::{DEAD_TOPIC, GROUP, TOPIC};
+use todos::message::encode;
 
 use crate::system::{PARTITIONS, System};
 
 /// A message that was parked.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
-    pub(crate) key: Vec<u8>,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
     pub(crate) headers: BTreeMap<String, String>,
 }
 
+/// The request id of messages that a test writes.
+pub(crate) const REQUEST_ID: &str = "request-of-a-test";
 const LIMIT: Duration = Duration::from_secs(20);
 /// A short wait of the client library. The caller asks again.
 const POLL: Duration = Duration::from_millis(100);
@@ -36,9 +41,48 @@ impl System {
     ) -> i64 {
         let producer: FutureProducer = client(self).set("acks", "all").create().unwrap();
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(TOPIC).partition(partition);
-        record.key = key;
-        record.payload = payload;
+        (record.key, record.payload) = (key, payload);
+        let header = Header {
+            key: "x-request-id",
+            value: Some(REQUEST_ID),
+        };
+        let record = record.headers(OwnedHeaders::new().insert(header));
         producer.send(record, LIMIT).await.unwrap().offset
+    }
+
+    /// Writes messages that create todos to one partition. Answers the ids of the todos.
+    pub(crate) async fn produce_todos(&self, partition: i32, count: usize) -> Vec<TodoId> {
+        let producer: FutureProducer = client(self).set("acks", "all").create().unwrap();
+        let messages = (0..count).map(|number| {
+            let id = TodoId::mint();
+            let todo = Todo {
+                id,
+                title: format!("todo {number}").parse().unwrap(),
+                description: None,
+                completed: false,
+            };
+            (id, encode(&Change::of(id, Action::Create(todo))))
+        });
+        let messages: Vec<_> = messages.collect();
+        let sent = messages.iter().map(async |(id, payload)| {
+            let key = id.to_string();
+            let record = FutureRecord::to(TOPIC).partition(partition);
+            let record = record.key(&key).payload(payload);
+            producer.send(record, LIMIT).await.unwrap();
+            *id
+        });
+        join_all(sent).await
+    }
+
+    /// The number of messages in the topic of dead letters.
+    pub(crate) fn count_dead_letters(&self) -> usize {
+        let reader: BaseConsumer = client(self).create().unwrap();
+        let count = |partition| {
+            let ends = reader.fetch_watermarks(DEAD_TOPIC, partition, LIMIT);
+            let (first, end) = ends.unwrap();
+            usize::try_from(end - first).unwrap()
+        };
+        tokio::task::block_in_place(|| (0..PARTITIONS).map(count).sum())
     }
 
     /// Waits for this number of dead letters. There must not be more.
@@ -63,6 +107,7 @@ impl System {
         })
         .await;
         assert_eq!(found.len(), count, "{found:#?}");
+        assert_eq!(self.count_dead_letters(), count);
         found
     }
 
@@ -81,8 +126,8 @@ impl DeadLetter {
         let headers = message.headers().into_iter().flat_map(Headers::iter);
         let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
         Self {
-            key: message.key().unwrap_or_default().to_vec(),
-            payload: message.payload().unwrap_or_default().to_vec(),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
             headers: headers
                 .map(|header| (header.key.to_owned(), text(header.value)))
                 .collect(),

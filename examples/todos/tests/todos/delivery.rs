@@ -114,6 +114,63 @@ async fn a_kill_inside_the_transaction_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_freezes_inside_its_transaction_does_not_hold_up_the_next_one() {
+    let system = System::start().await;
+    let pool = system.database().await;
+    let audit = Audit::begin(pool.clone()).await;
+    let id = system.create("first").await;
+    let path = format!("/todos/{id}");
+    let mut gate = pool.begin().await.unwrap();
+    gate.execute("LOCK TABLE todos IN EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let second = json!({ "title": "second" });
+    system.put(&path, second).await.expect(202);
+    eventually("the consumer at the gate", async || {
+        waiting(&pool).await > 0
+    })
+    .await;
+    // Its transaction stays open, and has locked the row of the position.
+    system.consume.process().pause();
+    gate.rollback().await.unwrap();
+    let another = system.another_consumer().await;
+    let expected = ["INSERT first", "UPDATE second", "UPDATE third"].map(str::to_owned);
+    audit.expect(&id, &expected[..2]).await;
+
+    system.consume.process().resume();
+    let third = json!({ "title": "third" });
+    system.put(&path, third).await.expect(202);
+    audit.expect(&id, &expected).await;
+    drop(another);
+}
+
+/// A hundred messages take longer than the database has for an answer. Fewer do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_database_applies_fewer_messages_at_once() {
+    let system = System::start().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$;
+        CREATE TRIGGER slow AFTER INSERT ON todos FOR EACH ROW EXECUTE FUNCTION slow();";
+    let pool = system.database().await;
+    sqlx::raw_sql(slow).execute(&pool).await.unwrap();
+    system.consume.stop().await.unwrap();
+    let ids = system.produce_todos(0, 100).await;
+    system.consume.restart().await.unwrap();
+    eventually("the first message", async || {
+        let first = system.site.get(&format!("/todos/{}", ids[0])).await;
+        first.status == 200
+    })
+    .await;
+    let fast = sqlx::raw_sql("DROP TRIGGER slow ON todos");
+    fast.execute(&pool).await.unwrap();
+    eventually("the last message", async || {
+        let last = system.site.get(&format!("/todos/{}", ids[99])).await;
+        last.status == 200
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_todo_stays_deleted_when_the_database_reads_the_log_again_from_a_backup() {
     let system = System::start().await;
     let pool = system.database().await;

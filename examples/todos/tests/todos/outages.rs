@@ -30,6 +30,10 @@ async fn without_the_broker_a_change_is_answered_in_time_as_unknown_and_todos_ar
         assert!(answer.text("detail").ends_with("is unknown"), "{answer:?}");
         assert!(answer.took < PUBLISH_TIMEOUT + SLACK, "{:?}", answer.took);
     }
+    eventually("the reason in the log", async || {
+        system.serve.logs().contains("no broker can be reached")
+    })
+    .await;
     assert_eq!(
         system.site.get(&path).await.expect(200).text("title"),
         "Tea"

@@ -5,6 +5,7 @@ use todos::domain::{Action, Change, Todo, TodoId};
 use todos::message::proto::{Create, TodoChange, todo_change};
 use todos::message::{MAX_BYTES, encode};
 
+use crate::broker::REQUEST_ID;
 use crate::system::System;
 
 /// The change that creates a todo.
@@ -84,12 +85,11 @@ async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied
         .await;
     for (reason, (key, payload)) in &wrong {
         let offset = system.produce(0, Some(key.as_bytes()), Some(payload)).await;
-        expected.push((*reason, key, payload, offset));
+        expected.push((*reason, Some(key), Some(payload), offset));
     }
     // A message without a key and without a value is what compaction leaves behind a deletion.
     let offset = system.produce(0, None, None).await;
-    let (no_key, nothing) = (String::new(), Vec::new());
-    expected.push(("unknown_version", &no_key, &nothing, offset));
+    expected.push(("unknown_version", None, None, offset));
     let (key, payload) = good(&last);
     system
         .produce(0, Some(key.as_bytes()), Some(&payload))
@@ -102,15 +102,20 @@ async fn poison_is_parked_with_its_reason_and_the_messages_around_it_are_applied
         assert_eq!(letter.header("topic"), "todos2");
         assert_eq!(letter.header("partition"), "0");
         assert_eq!(letter.header("offset"), offset.to_string());
-        assert_eq!(letter.header("bytes"), payload.len().to_string());
+        let bytes = payload.map_or(0, Vec::len);
+        assert_eq!(letter.header("bytes"), bytes.to_string());
+        assert_eq!(letter.header("x-request-id"), REQUEST_ID);
         assert_ne!(letter.header("detail"), "");
-        assert_eq!(letter.key, key.as_bytes());
-        assert_eq!(letter.payload, payload[..payload.len().min(MAX_BYTES)]);
+        assert_eq!(letter.key.as_deref(), key.map(String::as_bytes));
+        let kept = payload.map(|payload| &payload[..bytes.min(MAX_BYTES)]);
+        assert_eq!(letter.payload.as_deref(), kept);
     }
     stack::wait::eventually("the message behind the poison", async || {
         system.titles().await == ["first", "last"]
     })
     .await;
+    let log = system.consume.logs();
+    assert!(log.contains(REQUEST_ID), "{log}");
     stack::wait::eventually("the commit behind the poison", async || {
         system.committed(0) == Some(offset + 2)
     })

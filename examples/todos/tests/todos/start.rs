@@ -5,6 +5,7 @@ use std::time::Duration;
 use harness::broker::Broker;
 use harness::member::Member;
 use harness::postgres::Postgres;
+use sqlx::postgres::PgPool;
 use stack::ports;
 use tokio::time::Instant;
 
@@ -104,4 +105,29 @@ async fn wrong_settings_are_told_together_and_without_the_password() {
         assert!(log.contains(&format!("{name}: ")), "{name}: {log}");
     }
     assert!(!log.contains("s3cret"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_take_every_text_is_refused() {
+    let postgres = Postgres::shared().await.unwrap();
+    let url = postgres.create_database().await.unwrap();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let name = format!("latin_{}", fastrand::u32(..));
+    let create = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+        .execute(&pool)
+        .await
+        .unwrap();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let broker = Broker::start().await.unwrap();
+    let (url, brokers) = (format!("{server}/{name}"), broker.brokers());
+    let env = settings(&url, &brokers, &[("DATABASE_ATTEMPTS", "1")]);
+    let member = Member::start("todos", &todos().await, &["serve"], &env).await;
+    let member = member.unwrap();
+    let status = member.process().wait(LIMIT).await.unwrap();
+    member.process().drain_output().await;
+    let log = member.logs();
+    assert_eq!(status.code(), Some(1), "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.ends_with("its encoding is LATIN1, not UTF8"), "{log}");
 }

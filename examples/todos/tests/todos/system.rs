@@ -36,10 +36,15 @@ impl System {
 
     /// Starts everything, on a server that the test may kill.
     pub(crate) async fn start_on(postgres: Arc<Postgres>) -> Self {
+        Self::start_with(postgres, &[]).await
+    }
+
+    /// Starts everything, with more settings.
+    pub(crate) async fn start_with(postgres: Arc<Postgres>, more: &[(&str, &str)]) -> Self {
         let broker = Broker::start().await.unwrap();
         let database_url = postgres.create_database().await.unwrap();
         let (brokers, program) = (broker.brokers(), todos().await);
-        let env = settings(&database_url, &brokers, &[]);
+        let env = settings(&database_url, &brokers, more);
         let serve = Member::start("todos serve", &program, &["serve"], &env);
         let consume = Member::start("todos consume", &program, &["consume"], &env);
         let (serve, consume) = (serve.await.unwrap(), consume.await.unwrap());
