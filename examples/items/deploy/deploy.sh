@@ -2,8 +2,9 @@
 # deploy.sh: applies the manifests of items to the cluster of the current context of kubectl, waits
 # until all parts are ready, and forwards port 8004 of this machine to the API until Ctrl-C.
 #
-# The script makes the passwords of the store at the first run, and keeps them at later runs. They
-# reach kubectl through stdin, because the process list shows arguments.
+# The script makes the passwords of the store at the first run, and keeps them at later runs. It
+# writes the users of the store at each run, because a new build may need new rights. The passwords
+# reach other programs through stdin, because the process list shows arguments.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,38 +25,64 @@ encoded() {
     base64 | tr -d '\n'
 }
 
-# Prints the secret with the users of the store and with the URL for the API and the workers.
+# Prints a secret with these lines as its data.
 secret() {
-    items=$(password)
-    operator=$(password)
-    users=$(sed -f /dev/stdin "$here/users.acl" <<END
-/^#/d
-/^[[:space:]]*\$/d
-s/@ITEMS_PASSWORD@/$items/
-s/@OPERATOR_PASSWORD@/$operator/
-END
-)
     cat <<END
 apiVersion: v1
 kind: Secret
 metadata:
-  name: items-redis
+  name: $1
   namespace: $NAMESPACE
 type: Opaque
 data:
-  users.acl: $(printf '%s\n' "$users" | encoded)
-  operator-password: $(printf '%s' "$operator" | encoded)
-  url: $(printf 'redis://items:%s@items-redis:6379' "$items" | encoded)
+$2
+END
+}
+
+# Prints the data of the secret of the passwords, with new passwords.
+passwords() {
+    items=$(password)
+    operator=$(password)
+    printf '  operator-password: %s\n' "$(printf '%s' "$operator" | encoded)"
+    printf '  url: %s\n' "$(printf 'redis://items:%s@items-redis:6379' "$items" | encoded)"
+}
+
+# Prints a field of the secret of the passwords.
+field() {
+    value=$(kubectl --namespace "$NAMESPACE" get secret items-redis --output "jsonpath={.data.$1}")
+    test -n "$value"
+    printf '%s' "$value" | base64 -d
+}
+
+# Prints the users of the store with their passwords.
+users() {
+    url=$(field url)
+    operator=$(field operator-password)
+    items=${url#redis://items:}
+    items=${items%@*}
+    sed -f /dev/stdin "$here/users.acl" <<END
+/^#/d
+/^[[:space:]]*\$/d
+s/@ITEMS_PASSWORD@/$items/
+s/@OPERATOR_PASSWORD@/$operator/
 END
 }
 
 kubectl apply -f "$here/kubernetes/namespace.yaml"
 found=$(kubectl --namespace "$NAMESPACE" get secret items-redis --ignore-not-found --output name)
 if [ -z "$found" ]; then
-    secret=$(secret)
-    printf '%s\n' "$secret" | kubectl create -f -
+    data=$(passwords)
+    secret items-redis "$data" | kubectl create -f -
 fi
+users=$(users)
+data=$(printf '  users.acl: %s' "$(printf '%s\n' "$users" | encoded)")
+secret items-redis-users "$data" | kubectl apply -f -
 kubectl apply -k "$here/kubernetes"
+# The server reads its users when it starts. Another annotation starts it anew. The passwords never
+# change, so the sum of the file without them says whether the users did.
+sum=$(cksum <"$here/users.acl" | tr ' ' -)
+kubectl --namespace "$NAMESPACE" patch deployment items-redis --type merge \
+    --patch '{"spec":{"template":{"metadata":{"annotations":{"users":"'"$sum"'"}}}}}'
 for part in redis api worker; do
     kubectl --namespace "$NAMESPACE" rollout status "deployment/items-$part" --timeout "$READY_TIMEOUT"
 done

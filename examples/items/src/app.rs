@@ -49,7 +49,7 @@ pub fn store(config: &Config) -> ItemStore {
         stores.own_redis(),
         stores.partitions,
         config.queue,
-        config.ticket_retention,
+        config.tickets,
     )
 }
 

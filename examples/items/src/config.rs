@@ -6,7 +6,7 @@ use shared::base::config::{Configuration, Reader, Setting};
 use shared::service::settings::stores::{StoreDefaults, StoreSettings};
 use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
 
-use crate::domain::{MAX_VALUE_BYTES, QueueLimits};
+use crate::domain::{MAX_VALUE_BYTES, QueueLimits, TicketLimits};
 
 /// All settings of items.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub struct Config {
     /// How long the queue may become. Read from `MAX_QUEUED_WRITES`, `MAX_QUEUED_BYTES` and
     /// `MAX_STREAM_ENTRIES`.
     pub queue: QueueLimits,
-    /// How long the ticket of a write is kept after the write has ended. Read from
-    /// `TICKET_RETENTION`.
-    pub ticket_retention: Duration,
+    /// How long, and how many, tickets of ended writes are kept. Read from `TICKET_RETENTION` and
+    /// `MAX_TICKETS`.
+    pub tickets: TicketLimits,
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -60,7 +60,12 @@ const MAX_STREAM_ENTRIES: Setting = Setting {
 const TICKET_RETENTION: Setting = Setting {
     name: "TICKET_RETENTION",
     default: "24h",
-    help: "how long a ticket is kept after its write has ended, 1m to 30d",
+    help: "how long a ticket is kept after its write has ended, 1m to 30d; shorter beyond half of MAX_TICKETS",
+};
+const MAX_TICKETS: Setting = Setting {
+    name: "MAX_TICKETS",
+    default: "1000000",
+    help: "tickets of ended writes, 100 to 100000000; the time for which each is kept falls to 1m at this number",
 };
 const TICKET_RETENTION_RANGE: (Duration, Duration) =
     (Duration::from_mins(1), Duration::from_hours(30 * 24));
@@ -82,7 +87,8 @@ impl Configuration for Config {
         let bytes = reader.number(MAX_QUEUED_BYTES, MAX_VALUE_BYTES, 10_000_000_000);
         let entries = reader.number(MAX_STREAM_ENTRIES, 100, 100_000_000);
         let (min, max) = TICKET_RETENTION_RANGE;
-        let ticket_retention = reader.span(TICKET_RETENTION, min, max);
+        let longest = reader.span(TICKET_RETENTION, min, max);
+        let most = reader.number(MAX_TICKETS, 100, 100_000_000);
         let mut common = common?;
         common.http.max_body_bytes = MAX_BODY_BYTES;
         Some(Self {
@@ -93,7 +99,10 @@ impl Configuration for Config {
                 bytes: bytes??,
                 entries: entries??,
             },
-            ticket_retention: ticket_retention?,
+            tickets: TicketLimits {
+                longest: longest?,
+                most: most??,
+            },
         })
     }
 }

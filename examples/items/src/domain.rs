@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use shared::contract::time::Timestamp;
 
@@ -99,13 +100,24 @@ pub struct QueueLimits {
     pub entries: usize,
 }
 
+/// How long, and how many, tickets of ended writes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketLimits {
+    /// How long a ticket is kept after its write has ended.
+    pub longest: Duration,
+    /// Beyond half of this number, a ticket is kept for a shorter time.
+    pub most: usize,
+}
+
 /// The outcome of a request to queue a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Enqueued {
     /// It waits for a worker.
     Queued(Ticket),
-    /// The queue is as long as it may be. Nothing was queued.
+    /// As many writes, or bytes of values, wait as may wait. Nothing was queued.
     QueueFull,
+    /// The stream has as many entries as it may have, ended writes included. Nothing was queued.
+    StreamFull,
 }
 
 /// The outcome of applying a write.

@@ -22,6 +22,11 @@ pub(crate) fn backlog(partition: Partition) -> String {
     partition.key("backlog")
 }
 
+/// Hash that counts the tickets of ended writes. `lua/common/kept.lua` describes it.
+pub(crate) fn kept_tickets(partition: Partition) -> String {
+    partition.key("kept_tickets")
+}
+
 /// Stream of changes, for requests that wait.
 pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)

@@ -1,7 +1,5 @@
 //! The store of items: one method for each function in `lua/`. The reads are in `read`.
 
-use std::time::Duration;
-
 use shared::contract::trace::RequestContext;
 use shared::redis::{Redis, RedisError};
 use shared::store::Store;
@@ -16,7 +14,7 @@ mod read;
 mod reply;
 
 use crate::domain::{
-    Applied, Enqueued, ItemId, ItemValue, QueueLimits, Ticket, TicketId, WriteQueued,
+    Applied, Enqueued, ItemId, ItemValue, QueueLimits, Ticket, TicketId, TicketLimits, WriteQueued,
 };
 use crate::keys;
 
@@ -26,13 +24,13 @@ pub struct ItemStore {
     /// The store itself, for what all services do alike.
     pub own: Store,
     limits: QueueLimits,
-    /// How long a ticket is kept after its write has ended.
-    keep: Duration,
+    kept: TicketLimits,
 }
 
 /// Code that several functions share. Each file of functions is loaded with this code in front.
-const COMMON: [&str; 2] = [
+const COMMON: [&str; 3] = [
     include_str!("lua/common/backlog.lua"),
+    include_str!("lua/common/kept.lua"),
     include_str!("lua/common/ticket.lua"),
 ];
 /// The most writes of one call; `lua/apply_writes.lua` refuses more. With values of 64 KiB the call
@@ -40,9 +38,14 @@ const COMMON: [&str; 2] = [
 const APPLY_BATCH: usize = 100;
 
 impl ItemStore {
-    /// The store behind `redis`. The queue is at most as long as `limits` say, and tickets are kept
-    /// for `keep`.
-    pub fn new(redis: Redis, partitions: Partitions, limits: QueueLimits, keep: Duration) -> Self {
+    /// The store behind `redis`. The queue is at most as long as `limits` say, and the tickets of
+    /// ended writes are kept as `kept` says.
+    pub fn new(
+        redis: Redis,
+        partitions: Partitions,
+        limits: QueueLimits,
+        kept: TicketLimits,
+    ) -> Self {
         let files = [
             include_str!("lua/enqueue_write.lua"),
             include_str!("lua/apply_writes.lua"),
@@ -53,7 +56,7 @@ impl ItemStore {
         Self {
             own: Store::new(redis, migration::LAYOUT, files, partitions),
             limits,
-            keep,
+            kept,
         }
     }
 
@@ -73,10 +76,9 @@ impl ItemStore {
             calls::enqueue_write(partition, (id, item_id, value), context, self.limits, claim);
         let ticket = |id, version, at| Ticket::queued(id, item_id.clone(), version, at);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
-            Once::Now(outcome) => Once::Now(match reply::queued(&outcome)? {
-                Some((version, at)) => Enqueued::Queued(ticket(id, version, at)),
-                None => Enqueued::QueueFull,
-            }),
+            Once::Now(outcome) => Once::Now(reply::queued(&outcome, |version, at| {
+                ticket(id, version, at)
+            })?),
             Once::Before(answer) => {
                 let (id, version, at) = reply::queued_before(&answer)?;
                 Once::Before(Enqueued::Queued(ticket(id, version, at)))
@@ -98,16 +100,17 @@ impl ItemStore {
             &writes,
             APPLY_BATCH,
             |write| keys::partition_of(partitions, &write.item_id),
-            |partition, writes| calls::apply_writes(partition, writes, self.keep),
+            |partition, writes| calls::apply_writes(partition, writes, self.kept),
             reply::applied,
         )
         .await
     }
 
-    /// Ends a queued write that cannot be applied. `false` when no queued write has this ticket.
-    pub async fn fail_write(&self, id: TicketId, reason: &str) -> Result<bool, RedisError> {
-        let partition = self.own.partitions().of(id);
-        let call = calls::fail_write(partition, id, reason, self.keep);
+    /// Ends a queued write that cannot be applied. `false` when no queued write has this ticket,
+    /// item and version.
+    pub async fn fail_write(&self, write: &WriteQueued, reason: &str) -> Result<bool, RedisError> {
+        let partition = self.own.partitions().of(write.ticket_id);
+        let call = calls::fail_write(partition, write, reason, self.kept);
         Ok(self.own.call(partition, &call).await?.int()? == 1)
     }
 }

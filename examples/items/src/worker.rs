@@ -31,10 +31,7 @@ impl Handler for WriteHandler {
     /// Tells the client, by the ticket, that the write failed.
     async fn parked(&self, write: &WriteQueued, parking: &Parking) -> Result<(), RedisError> {
         let reason = format!("{}: {}", parking.reason, parking.detail);
-        self.store
-            .fail_write(write.ticket_id, &reason)
-            .await
-            .map(drop)
+        self.store.fail_write(write, &reason).await.map(drop)
     }
 }
 

@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+mod large;
 mod untaken;
 
+pub(crate) use large::{LargeBodies, LargeBody, MAX_LARGE_BODIES};
 use untaken::Counted;
 pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
 
@@ -33,7 +35,7 @@ pub struct Slot(Mutex<Terms>);
 struct Terms {
     permit: Option<OwnedSemaphorePermit>,
     /// The permit of a large body.
-    body: Option<OwnedSemaphorePermit>,
+    body: Option<LargeBody>,
     deadline: Instant,
 }
 
@@ -93,7 +95,7 @@ impl Slot {
     }
 
     /// Keeps the permit of a large body until the request is answered, or only waits.
-    pub(crate) fn hold_body(&self, permit: OwnedSemaphorePermit) {
+    pub(crate) fn hold_body(&self, permit: LargeBody) {
         self.terms().body = Some(permit);
     }
 

@@ -4,10 +4,11 @@
 //! - Each connection has its task and three buffers. One is for reading: a head of
 //!   [`MAX_HEAD_BYTES`], or a body of the same size. One is for the head of an answer, and one
 //!   keeps the beginning of the last head.
-//! - A body may be larger if its service says so. At most `MAX_LARGE_BODIES` such bodies are in
-//!   memory at once.
+//! - A body may be larger if its service says so. At most [`MAX_LARGE_BODIES`] such bodies are in
+//!   memory at once, each up to [`COPIES`] times.
 //! - Each answer is in memory once. Its request keeps its permit until the answer is written, so
-//!   there are at most `MAX_REQUESTS` answers.
+//!   there are at most `MAX_REQUESTS` answers. A service answers with nothing longer than a page,
+//!   or than the largest body that it takes.
 //! - Each client of a live stream that was cut off may hold one page of missed changes. At most
 //!   [`MAX_HELD_PAGES`] clients do so at once.
 //!
@@ -19,9 +20,10 @@
 
 use stack::memory::SERVICE_LIMIT;
 
+use crate::http::admission::MAX_LARGE_BODIES;
 use crate::http::page::MAX_ANSWER_BYTES;
 use crate::http::server::{KEPT_HEAD, MAX_HEAD_BYTES, MAX_PIECE, MAX_UNREAD, MAX_UNSENT};
-use crate::http::settings::HttpSettings;
+use crate::http::settings::{HttpSettings, MAX_BODY_BYTES};
 use crate::http::sse::MAX_HELD_PAGES;
 
 /// The HTTP library's buffer for the head of an answer.
@@ -30,6 +32,13 @@ const ANSWER_HEAD: usize = 8 * 1024;
 const TASK: usize = 4 * 1024;
 /// The process itself: its code, the Redis clients of its stores, its documents.
 const PROCESS: usize = 32 * 1024 * 1024;
+
+/// How often a large body is in memory: its buffer, which grows by doubling, and the text in it.
+const COPIES: usize = 3;
+/// Most bytes of a body in `examples/items`.
+const ITEMS_BODY: usize = 6 * 64 * 1024 + 1024;
+/// Memory of the container of the API of `examples/items`.
+const ITEMS_LIMIT: usize = 512 * 1024 * 1024;
 
 /// Memory of the process that one connection takes.
 const CONNECTION: usize = MAX_HEAD_BYTES + ANSWER_HEAD + KEPT_HEAD + TASK;
@@ -43,7 +52,13 @@ const FILLED_CONNECTIONS: usize = 1_600;
 fn most(settings: &HttpSettings) -> usize {
     let answers = usize::from(settings.max_requests.get()) + MAX_HELD_PAGES;
     let connections = usize::from(settings.max_connections.get());
-    PROCESS + connections * CONNECTION + answers * MAX_ANSWER_BYTES
+    let large = if settings.max_body_bytes > MAX_BODY_BYTES {
+        MAX_LARGE_BODIES * COPIES * settings.max_body_bytes
+    } else {
+        0
+    };
+    let answer = MAX_ANSWER_BYTES.max(settings.max_body_bytes);
+    PROCESS + connections * CONNECTION + large + answers * answer
 }
 
 #[test]
@@ -58,4 +73,13 @@ fn what_all_clients_together_take_fits_into_a_container() {
         .unwrap();
     fits(most(&settings) + FILLED_CONNECTIONS * BUFFERS);
     assert_eq!(CONNECTION + BUFFERS, 88 * 1024);
+}
+
+#[test]
+fn what_all_clients_with_large_bodies_take_fits_into_the_container_of_items() {
+    let mut reader = crate::base::config::Reader::from_source(|_| None);
+    let mut settings = HttpSettings::read(&mut reader).unwrap();
+    settings.max_body_bytes = ITEMS_BODY;
+    let bytes = most(&settings);
+    assert!(bytes <= ITEMS_LIMIT, "{} KiB", bytes / 1024);
 }

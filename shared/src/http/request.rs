@@ -72,7 +72,7 @@ impl Gate {
             public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
             require_idempotency_key: settings.require_idempotency_key,
-            bodies: Bodies::new(settings.max_body_bytes),
+            bodies: Bodies::new(settings),
         }
     }
 

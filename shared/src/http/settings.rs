@@ -148,11 +148,15 @@ impl HttpSettings {
         share.min(all).into()
     }
 
-    /// Most answers that the clients of one address may leave unread. They are the same part of
-    /// `max_requests` as the connections of the address are of `max_connections`.
+    /// Most answers that the clients of one address may leave unread.
     pub fn untaken_share(&self) -> usize {
-        let all = usize::from(self.max_connections.get());
-        (usize::from(self.max_requests.get()) * self.share() / all).max(1)
+        self.part(self.max_requests.get().into())
+    }
+
+    /// The part of `whole` that one address may have, at least 1: the same part as its connections
+    /// are of `max_connections`.
+    pub(crate) fn part(&self, whole: usize) -> usize {
+        (whole * self.share() / usize::from(self.max_connections.get())).max(1)
     }
 
     /// Most live streams at once: half of the connections. The rest is for requests that end.

@@ -16,7 +16,7 @@ use shared::http::wait::Timeout;
 use super::answer::{GetResponse, WriteResponse};
 use super::body::NewValue;
 use super::params::{GivenId, GivenValue, WaitFor, not_found};
-use super::problems::QUEUE_FULL;
+use super::problems::{QUEUE_FULL, WRITE_ENDED};
 use super::{Api, Tag};
 use crate::domain::{Enqueued, ItemValue, Ticket};
 
@@ -25,6 +25,11 @@ pub(super) struct ItemApi(pub(super) Api);
 
 /// How long a client is asked to wait when the queue is full.
 const QUEUE_RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Why the queue is full: writes wait.
+const WAITING: &str = "as many writes, or bytes of their values, wait as may wait";
+/// Why the queue is full, although perhaps nothing waits.
+const ENTRIES: &str = "the stream has MAX_STREAM_ENTRIES entries; applied ones leave it after \
+    STREAM_RETENTION";
 
 #[OpenApi]
 impl ItemApi {
@@ -33,7 +38,8 @@ impl ItemApi {
     /// The write is queued and answered with a ticket. Writes of one item get versions in the order
     /// in which they are queued, and the item keeps the value of the highest version. With
     /// `wait=applied` the answer comes when the write has ended: 200 with the ticket as it is then,
-    /// or 202 if the time is up before.
+    /// or 202 if the time is up before. A request that is repeated after its ticket was removed is
+    /// answered 410.
     #[oai(
         path = "/items/:item_id",
         method = "post",
@@ -64,7 +70,8 @@ impl ItemApi {
     ) -> Result<WriteResponse, Problem> {
         let item_id = item_id.0.for_write()?;
         let value = the_value(value.0, body.0)?;
-        let claim = key.claim(&format!("POST /items/{item_id} {}", value.as_str()));
+        // A name has no line break, so no other name and value have this fingerprint.
+        let claim = key.claim(&format!("POST /items/{item_id}\n{}", value.as_str()));
         let turn = self.0.in_flight.enter(claim.as_ref()).await?;
         let store = &self.0.store;
         let enqueued = store
@@ -72,10 +79,16 @@ impl ItemApi {
             .await?;
         // A wait keeps neither the value in memory nor a repeated request from its answer.
         drop((value, turn));
-        let (Enqueued::Queued(ticket), replayed) = enqueued.into_answer()? else {
-            let problem = Problem::new(&QUEUE_FULL, "the queue is as long as it may be");
-            return Err(problem.retry_after(QUEUE_RETRY_AFTER));
+        let (enqueued, replayed) = enqueued.into_answer()?;
+        let ticket = match enqueued {
+            Enqueued::Queued(ticket) => ticket,
+            Enqueued::QueueFull => return Err(queue_full(WAITING)),
+            Enqueued::StreamFull => return Err(queue_full(ENTRIES)),
         };
+        // A ticket is removed only after its write has ended, so it must not be shown as queued.
+        if replayed.is_some() && store.find_ticket(ticket.id).await?.is_none() {
+            return Err(removed());
+        }
         let location = format!("/tickets/{}", ticket.id);
         let ended = match wait.0 {
             None => None,
@@ -83,7 +96,10 @@ impl ItemApi {
                 let limit = Timeout::or_longest(timeout.0);
                 let found = self.0.wait.wait(store, &scope.slot, ticket.id, limit);
                 // The write is queued, so a wait that failed does not fail the request.
-                found.await.ok().flatten().filter(Ticket::has_ended)
+                match found.await {
+                    Ok(found) => Some(found.ok_or_else(removed)?).filter(Ticket::has_ended),
+                    Err(_) => None,
+                }
             }
         };
         Ok(match ended {
@@ -123,6 +139,16 @@ impl ItemApi {
         }
         Ok(GetResponse::Found(Json(item.into()), etag))
     }
+}
+
+fn queue_full(detail: &str) -> Problem {
+    Problem::new(&QUEUE_FULL, detail).retry_after(QUEUE_RETRY_AFTER)
+}
+
+/// The problem of a repeated request whose ticket was removed.
+fn removed() -> Problem {
+    let detail = "the write of the first request has ended, and its ticket was removed";
+    Problem::new(&WRITE_ENDED, detail)
 }
 
 /// The value that a client gave in the query or in the body.

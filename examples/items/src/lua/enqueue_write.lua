@@ -5,17 +5,22 @@
         6 most writes that wait   7 most bytes of their values   8 most entries of the stream
         9 prefix of the keys of claims   10 hash of the idempotency key   11 fingerprint
   Reply {1, 1, version, now in ms}   queued
-        {1, 0}                       the queue is full: nothing was queued
+        {1, 0}                       too many writes or bytes wait: nothing was queued
+        {1, 2}                       the stream has too many entries: nothing was queued
         {2, answer}                  the key was used for the same request; the answer is
                                      `<ticket id> <version> <queued at>`
         {3}                          the key was used for another request
   Event write_queued ]]
-local DONE, QUEUED, FULL = 1, 1, 0
+local DONE, QUEUED, FULL, STREAM_FULL = 1, 1, 0, 2
 
-local function is_full(stream, args, writes, bytes)
-  return writes + 1 > whole(args[6], 'the most writes')
-    or bytes + #args[3] > whole(args[7], 'the most bytes')
-    or redis.call('XLEN', stream) >= whole(args[8], 'the most entries')
+-- Why no write can be queued; nil if one can.
+local function fullness(stream, args, waiting)
+  if waiting.writes + 1 > whole(args[6], 'the most writes')
+    or waiting.bytes + #args[3] > whole(args[7], 'the most bytes') then
+    return FULL
+  elseif redis.call('XLEN', stream) >= whole(args[8], 'the most entries') then
+    return STREAM_FULL
+  end
 end
 
 -- Emits the event by which a worker learns of the write.
@@ -35,20 +40,23 @@ local function enqueue_write(keys, args)
     return before
   elseif not writable_as(stream, 'stream') then
     return damaged(stream)
-  elseif not writable_as(backlog, 'hash') then
-    return damaged(backlog)
+  end
+  local waiting = read_backlog(backlog)
+  if not waiting then
+    return damaged_sums(backlog)
   end
   assert(writable_as(item, 'hash') and writable_as(ticket, 'none'), 'a key has a wrong type')
-  local writes, bytes = read_backlog(backlog)
   local version = whole(redis.call('HGET', item, 'queued') or '0', 'the number of a write') + 1
-  if is_full(stream, args, writes, bytes) then
-    return {DONE, FULL}
+  local full = fullness(stream, args, waiting)
+  if full then
+    return {DONE, full}
   end
 
   redis.call('HSET', item, 'queued', int(version))
   redis.call('HSET', ticket, 'version', int(version), 'item', args[2], 'status', 'queued',
     'queued_at', int(now), 'value', args[3])
-  write_backlog(backlog, writes + 1, bytes + #args[3])
+  waiting.writes, waiting.bytes = waiting.writes + 1, waiting.bytes + #args[3]
+  write_backlog(backlog, waiting)
   emit_queued(stream, args, version, now)
   remember(args, now, args[1] .. ' ' .. int(version) .. ' ' .. int(now))
   return {DONE, QUEUED, version, now}

@@ -1,23 +1,27 @@
 --[[ fail_write: end a queued write that cannot be applied. A write that has ended stays as it is.
 
-  KEYS  1 identity   2 ticket   3 backlog   4 stream of changes
-  ARGV  1 ticket id   2 why the write failed   3 seconds for which the ticket is kept
-  Reply 1 the write failed now   0 no queued write has this ticket ]]
+  KEYS  1 identity   2 ticket   3 backlog   4 kept tickets   5 stream of changes
+  ARGV  1 ticket id   2 item id   3 version   4 why the write failed
+        5 most seconds for which a ticket is kept after its end   6 most tickets that are kept
+  Reply 1 the write failed now   0 no queued write has this ticket, item and version ]]
 local FAILED, NOT_QUEUED = 1, 0
 
 local function fail_write(keys, args)
-  assert(#keys == 4 and #args == 3, 'expected four keys and three arguments')
-  local ticket, backlog, changes = keys[2], keys[3], keys[4]
-  local keep, now = whole(args[3], 'how long a ticket is kept'), now_ms()
+  assert(#keys == 5 and #args == 6, 'expected five keys and six arguments')
+  local ticket, changes = keys[2], keys[5]
   local found = read_ticket(ticket)
-  if not found or found.status ~= 'queued' then
+  if not found or found.status ~= 'queued' or not is_ticket_of(found, args[2], args[3]) then
     return NOT_QUEUED
-  elseif not writable_as(backlog, 'hash') then
-    return damaged(backlog)
   end
-  local writes, bytes = read_backlog(backlog)
-  write_backlog(backlog, writes - 1, bytes - #(found.value or ''))
-  end_ticket(ticket, args[1], 'failed', {'reason', args[2]}, now, keep, changes)
+  local backlog, kept = read_backlog(keys[3]), read_kept(keys[4], now_ms(), args[5], args[6])
+  if not backlog then
+    return damaged_sums(keys[3])
+  elseif not kept then
+    return damaged_sums(keys[4])
+  end
+  backlog.writes, backlog.bytes = backlog.writes - 1, backlog.bytes - #(found.value or '')
+  write_backlog(keys[3], backlog)
+  end_ticket(ticket, args[1], found, 'failed', {'reason', args[4]}, kept, changes)
   return FAILED
 end
 

@@ -1,14 +1,12 @@
 //! The calls of the functions in `lua/`: their keys and arguments in order.
 
-use std::time::Duration;
-
 use shared::contract::event::Event;
 use shared::contract::trace::RequestContext;
 use shared::store::claim::Claim;
 use shared::store::function::Call;
 use shared::store::partition::Partition;
 
-use crate::domain::{ItemId, ItemValue, QueueLimits, TicketId, WriteQueued};
+use crate::domain::{ItemId, ItemValue, QueueLimits, TicketId, TicketLimits, WriteQueued};
 use crate::keys;
 
 pub(super) fn enqueue_write(
@@ -34,11 +32,17 @@ pub(super) fn enqueue_write(
         .claim(partition, claim)
 }
 
-pub(super) fn apply_writes(partition: Partition, writes: &[&&WriteQueued], keep: Duration) -> Call {
+pub(super) fn apply_writes(
+    partition: Partition,
+    writes: &[&&WriteQueued],
+    kept: TicketLimits,
+) -> Call {
     let call = Call::new("apply_writes")
         .key(keys::backlog(partition))
+        .key(keys::kept_tickets(partition))
         .key(keys::changes(partition))
-        .text(keep.as_secs());
+        .text(kept.longest.as_secs())
+        .text(kept.most);
     writes.iter().fold(call, |call, write| {
         call.key(keys::item(partition, &write.item_id))
             .key(keys::ticket(partition, write.ticket_id))
@@ -48,12 +52,21 @@ pub(super) fn apply_writes(partition: Partition, writes: &[&&WriteQueued], keep:
     })
 }
 
-pub(super) fn fail_write(partition: Partition, id: TicketId, reason: &str, keep: Duration) -> Call {
+pub(super) fn fail_write(
+    partition: Partition,
+    write: &WriteQueued,
+    reason: &str,
+    kept: TicketLimits,
+) -> Call {
     Call::new("fail_write")
-        .key(keys::ticket(partition, id))
+        .key(keys::ticket(partition, write.ticket_id))
         .key(keys::backlog(partition))
+        .key(keys::kept_tickets(partition))
         .key(keys::changes(partition))
-        .text(id)
+        .text(write.ticket_id)
+        .arg(write.item_id.as_str())
+        .text(write.version)
         .arg(reason)
-        .text(keep.as_secs())
+        .text(kept.longest.as_secs())
+        .text(kept.most)
 }

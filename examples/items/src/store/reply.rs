@@ -6,15 +6,20 @@ use std::str::FromStr;
 use shared::contract::time::Timestamp;
 use shared::redis::{RedisError, Reply};
 
-use crate::domain::{Applied, Item, ItemId, Ticket, TicketId, TicketState};
+use crate::domain::{Applied, Enqueued, Item, ItemId, Ticket, TicketId, TicketState};
 
-/// The version and the time of a write that was queued; `None` if the queue is full.
-pub(super) fn queued(outcome: &[Reply]) -> Result<Option<(u64, Timestamp)>, RedisError> {
+/// The outcome of a request to queue a write. `ticket` makes its ticket.
+pub(super) fn queued(
+    outcome: &[Reply],
+    ticket: impl FnOnce(u64, Timestamp) -> Ticket,
+) -> Result<Enqueued, RedisError> {
     match outcome {
-        [full] if full.int()? == 0 => Ok(None),
-        [queued, version, at] if queued.int()? == 1 => {
-            Ok(Some((version.unsigned()?, timestamp(at)?)))
-        }
+        [full] if full.int()? == 0 => Ok(Enqueued::QueueFull),
+        [full] if full.int()? == 2 => Ok(Enqueued::StreamFull),
+        [queued, version, at] if queued.int()? == 1 => Ok(Enqueued::Queued(ticket(
+            version.unsigned()?,
+            timestamp(at)?,
+        ))),
         _ => Err(unexpected(
             "enqueue_write",
             format!("{} values", outcome.len()),

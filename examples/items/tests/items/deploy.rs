@@ -8,6 +8,12 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+/// The data of a secret that an earlier run made, in base64: `redis://items:one@items-redis:6379`
+/// and `two`.
+const SECRET: &str = "  url: cmVkaXM6Ly9pdGVtczpvbmVAaXRlbXMtcmVkaXM6NjM3OQ==
+  operator-password: dHdv
+";
+
 /// A cluster that only records what `fake/kubectl` is asked: the folder of the records.
 struct Cluster(TempDir);
 
@@ -15,12 +21,9 @@ impl Cluster {
     /// A cluster that already has a secret, or has no secret.
     fn new(has_secret: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let found = if has_secret {
-            "secret/items-redis\n"
-        } else {
-            ""
-        };
-        fs::write(folder.path().join("found"), found).unwrap();
+        if has_secret {
+            fs::write(folder.path().join("secret"), SECRET).unwrap();
+        }
         Self(folder)
     }
 
@@ -55,6 +58,20 @@ impl Cluster {
     }
 }
 
+/// A field of the secrets that a cluster was given.
+fn decoded(cluster: &Cluster, field: &str) -> String {
+    let input = cluster.input();
+    let encoded = input
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("  {field}: ")));
+    let encoded = encoded.unwrap_or_else(|| panic!("{input}")).to_owned();
+    let output = Command::new("sh")
+        .args(["-c", "printf %s \"$0\" | base64 -d", &encoded])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
@@ -64,13 +81,22 @@ fn deploying_makes_the_secret_applies_waits_for_each_part_and_forwards_the_port(
     let cluster = Cluster::new(false);
     let output = cluster.run("deploy.sh", &[], None);
     assert!(output.status.success(), "{output:?}");
+    let calls = cluster.calls();
+    let patch = calls.iter().find(|call| call.contains(" patch ")).unwrap();
+    let prefix = "--namespace items patch deployment items-redis --type merge --patch \
+        {\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"users\":\"";
+    assert!(patch.starts_with(prefix), "{patch}");
     assert_eq!(
-        cluster.calls(),
+        calls,
         [
             "apply -f DEPLOY/kubernetes/namespace.yaml",
             "--namespace items get secret items-redis --ignore-not-found --output name",
             "create -f -",
+            "--namespace items get secret items-redis --output jsonpath={.data.url}",
+            "--namespace items get secret items-redis --output jsonpath={.data.operator-password}",
+            "apply -f -",
             "apply -k DEPLOY/kubernetes",
+            patch,
             "--namespace items rollout status deployment/items-redis --timeout 180s",
             "--namespace items rollout status deployment/items-api --timeout 180s",
             "--namespace items rollout status deployment/items-worker --timeout 180s",
@@ -83,21 +109,10 @@ fn deploying_makes_the_secret_applies_waits_for_each_part_and_forwards_the_port(
 
 #[test]
 fn the_secret_has_new_passwords_and_the_deployed_users() {
-    let decoded = |field: &str| {
-        let cluster = Cluster::new(false);
-        assert!(cluster.run("deploy.sh", &[], None).status.success());
-        assert!(!cluster.calls().iter().any(|call| call.contains("redis://")));
-        let input = cluster.input();
-        let encoded = input
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("  {field}: ")));
-        let encoded = encoded.unwrap_or_else(|| panic!("{input}")).to_owned();
-        let output = Command::new("sh")
-            .args(["-c", "printf %s \"$0\" | base64 -d", &encoded])
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let cluster = Cluster::new(false);
+    assert!(cluster.run("deploy.sh", &[], None).status.success());
+    assert!(!cluster.calls().iter().any(|call| call.contains("redis://")));
+    let decoded = |field: &str| decoded(&cluster, field);
     let (users, url) = (decoded("users.acl"), decoded("url"));
     assert_eq!(
         users
@@ -115,7 +130,16 @@ fn the_secret_has_new_passwords_and_the_deployed_users() {
     let password = url.strip_prefix("redis://items:").unwrap();
     let password = password.strip_suffix("@items-redis:6379").unwrap();
     assert!(password.len() == 48 && password.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    assert_ne!(decoded("url"), url, "each cluster has passwords of its own");
+    assert!(
+        users.contains(&format!("user items on >{password} ")),
+        "{users}"
+    );
+    let operator = format!("user operator on >{} ", decoded("operator-password"));
+    assert!(users.contains(&operator), "{users}");
+    let other = Cluster::new(false);
+    assert!(other.run("deploy.sh", &[], None).status.success());
+    let other = self::decoded(&other, "url");
+    assert_ne!(other, url, "each cluster has passwords of its own");
 }
 
 #[test]
@@ -125,7 +149,26 @@ fn deploying_again_keeps_the_passwords() {
     let calls = cluster.calls();
     assert!(calls.contains(&"apply -k DEPLOY/kubernetes".to_owned()));
     assert!(!calls.contains(&"create -f -".to_owned()), "{calls:?}");
-    assert_eq!(cluster.input(), "");
+}
+
+/// A new build may use a key or a command that the users of the last one lack.
+#[test]
+fn deploying_again_writes_the_users_of_the_new_build_with_the_old_passwords() {
+    let cluster = Cluster::new(true);
+    assert!(cluster.run("deploy.sh", &[], None).status.success());
+    let users = decoded(&cluster, "users.acl");
+    assert!(users.contains("user items on >one "), "{users}");
+    assert!(users.contains("user operator on >two "), "{users}");
+    assert!(cluster.input().contains("  name: items-redis-users\n"));
+}
+
+#[test]
+fn deploying_again_keeps_the_numbers_of_pods() {
+    for name in ["api.yaml", "worker.yaml"] {
+        let manifest = fs::read_to_string(deploy().join("kubernetes").join(name)).unwrap();
+        let mut lines = manifest.lines().map(str::trim_start);
+        assert!(!lines.any(|line| line.starts_with("replicas:")), "{name}");
+    }
 }
 
 #[test]
@@ -193,21 +236,41 @@ fn scaling_refuses_what_is_no_number_and_a_second_store() {
 }
 
 #[test]
-fn the_scripts_ship_no_password() {
-    for name in [
-        "deploy.sh",
-        "secrets.sh",
-        "users.acl",
-        "kubernetes/redis.yaml",
-    ] {
-        let text = fs::read_to_string(deploy().join(name)).unwrap();
-        let stated = text.split_whitespace().filter(|word| word.starts_with('>'));
-        for word in stated.filter(|word| word.len() > 2 && name == "users.acl") {
+fn no_deployed_file_has_a_password() {
+    let mut files = Vec::new();
+    for folder in [deploy(), deploy().join("kubernetes")] {
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        files.extend(entries.filter(|path| path.is_file()));
+    }
+    files.push(deploy().join("../compose.yaml"));
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("nopass"), "{}", file.display());
+        for url in text.split("redis://").skip(1) {
+            // A URL with a password has a placeholder of `printf` in its place.
+            let login = url.split('@').next().unwrap_or_default();
+            let has_login = url.contains('@') && !login.contains(char::is_whitespace);
             assert!(
-                word.starts_with(">@") && word.ends_with("_PASSWORD@"),
-                "{name}: {word}"
+                !has_login || login == "items:%s",
+                "{}: {url}",
+                file.display()
             );
         }
-        assert!(!text.contains("nopass"), "{name}");
+        // The digits of a password.
+        let longest = text
+            .split(|letter: char| !letter.is_ascii_hexdigit())
+            .map(str::len);
+        assert!(longest.max() < Some(32), "{}", file.display());
+    }
+    let users = fs::read_to_string(deploy().join("users.acl")).unwrap();
+    for word in users
+        .split_whitespace()
+        .filter(|word| word.starts_with('>'))
+    {
+        let is_placeholder = word.starts_with(">@") && word.ends_with("_PASSWORD@");
+        assert!(is_placeholder, "{word}");
     }
 }

@@ -12,11 +12,12 @@ const OPERATIONS: [(&str, &[&str]); 2] = [
     ("/tickets/{id}", &["get"]),
 ];
 /// The settings of the service itself, beside those of every service.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "ITEMS_REDIS_URL",
     "MAX_QUEUED_BYTES",
     "MAX_QUEUED_WRITES",
     "MAX_STREAM_ENTRIES",
+    "MAX_TICKETS",
     "TICKET_RETENTION",
     "CONSUMER_HTTP_ADDR",
 ];

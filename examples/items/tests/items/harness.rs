@@ -8,7 +8,7 @@ use harness::http::{Answer, Site};
 use harness::member::Member;
 use harness::program;
 use harness::redis::Redis;
-use items::domain::QueueLimits;
+use items::domain::{QueueLimits, TicketLimits};
 use items::store::ItemStore;
 use serde_json::{Value, json};
 use shared::store::partition::Partitions;
@@ -19,8 +19,11 @@ use tokio::task::spawn_blocking;
 pub(crate) const USERS: &str = include_str!("../../deploy/users.acl");
 /// Far below the default, so that a test does not wait long for the writes of a dead worker.
 const RECLAIM_IDLE: &str = "1s";
-/// How long the tickets of a store without processes are kept.
-pub(crate) const KEEP: Duration = Duration::from_hours(24);
+/// How the tickets of a store without processes are kept.
+const KEPT: TicketLimits = TicketLimits {
+    longest: Duration::from_hours(24),
+    most: 1_000_000,
+};
 /// Limits that no test reaches by chance.
 pub(crate) const LIMITS: QueueLimits = QueueLimits {
     writes: 100_000,
@@ -164,7 +167,7 @@ pub(crate) async fn program() -> PathBuf {
 pub(crate) async fn lone_store(partitions: Partitions, limits: QueueLimits) -> (Redis, ItemStore) {
     let redis = Redis::with_acl(USERS).await.unwrap();
     let client = shared::redis::Redis::worker(&redis.url_of("items").parse().unwrap());
-    let store = ItemStore::new(client, partitions, limits, KEEP);
+    let store = ItemStore::new(client, partitions, limits, KEPT);
     store.own.adopt().await.unwrap();
     (redis, store)
 }

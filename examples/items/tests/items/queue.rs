@@ -2,7 +2,7 @@
 
 use harness::http::Method;
 
-use crate::harness::System;
+use crate::harness::{System, detail};
 
 #[tokio::test]
 async fn a_queue_with_as_many_writes_as_it_may_have_refuses_one_more() {
@@ -11,6 +11,10 @@ async fn a_queue_with_as_many_writes_as_it_may_have_refuses_one_more() {
     system.write("2", "milk").await;
     let refused = system.post("/items/3", r#"{"value": "coffee"}"#).await;
     refused.assert_unavailable("queue-full");
+    assert!(
+        detail(&refused).starts_with("as many writes"),
+        "{refused:?}"
+    );
     assert_eq!(system.operate::<u64>(&["XLEN", "writes"]).await, 2);
     assert_eq!(system.operate::<u64>(&["EXISTS", "item:3"]).await, 0);
     let url = system.redis.url_of("items");
@@ -57,4 +61,9 @@ async fn the_entries_of_the_stream_are_bounded_also_the_applied_ones() {
     system.assert_drained().await;
     let refused = system.post("/items/1", r#"{"value": "milk"}"#).await;
     refused.assert_unavailable("queue-full");
+    let detail = detail(&refused);
+    assert!(
+        detail.starts_with("the stream has MAX_STREAM_ENTRIES"),
+        "{detail}"
+    );
 }

@@ -71,6 +71,7 @@ async fn each_process_says_what_is_wrong_with_its_settings_and_ends() {
         ("MAX_QUEUED_BYTES", "65535"),
         ("MAX_STREAM_ENTRIES", "many"),
         ("TICKET_RETENTION", "59s"),
+        ("MAX_TICKETS", "99"),
     ] {
         for verb in ["serve", "consume"] {
             let ended = std::process::Command::new(&program)
@@ -87,15 +88,32 @@ async fn each_process_says_what_is_wrong_with_its_settings_and_ends() {
 
 #[tokio::test]
 async fn processes_stop_gracefully_and_finish_what_is_in_hand() {
+    const WRITES: u64 = 300;
     let system = System::start(1).await;
-    for number in 0..200 {
-        system.write("1", &number.to_string()).await;
-    }
     let [worker]: &[Member; 1] = system.workers.as_slice().try_into().unwrap();
-    worker.stop().await.unwrap();
+    let writes = async {
+        for number in 1..=WRITES {
+            system.write("1", &number.to_string()).await;
+        }
+    };
+    let ((), ()) = tokio::join!(writes, async {
+        eventually("the worker works", async || {
+            system.operate::<u64>(&["XLEN", "writes"]).await >= WRITES / 3
+        })
+        .await;
+        worker.stop().await.unwrap();
+    });
     system.api.stop().await.unwrap();
+    // The worker has acknowledged each entry that it took, and has ended each of these writes.
+    let (pending, ..): (u64, redis::Value, redis::Value, redis::Value) =
+        system.operate(&["XPENDING", "writes", "workers"]).await;
+    assert_eq!(pending, 0);
+    let applied: u64 = system.operate(&["HGET", "item:1", "version"]).await;
+    let waiting: u64 = system.operate(&["HGET", "backlog", "writes"]).await;
+    assert!(applied >= 1 && waiting >= 1, "{applied} {waiting}");
+    assert_eq!(applied + waiting, WRITES);
     worker.restart().await.unwrap();
     system.api.restart().await.unwrap();
     system.assert_drained().await;
-    assert_eq!(system.value("1").await, "199");
+    assert_eq!(system.value("1").await, WRITES.to_string());
 }

@@ -106,15 +106,30 @@ async fn a_write_whose_ticket_was_removed_is_taken_for_one_that_has_ended() {
     let _: u64 = operate(&redis, &["DEL", &format!("ticket:{}", ticket.id)]).await;
     let again = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
     assert_eq!(again, [Applied::Forgotten]);
-    assert!(!store.fail_write(ticket.id, "late").await.unwrap());
+    assert!(
+        !store
+            .fail_write(&delivered(&ticket).event, "late")
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
 async fn a_write_fails_once_and_is_not_applied_afterwards() {
     let (redis, store) = lone_store(Partitions::NONE, LIMITS).await;
     let ticket = queue(&store, "1", "tea").await;
-    assert!(store.fail_write(ticket.id, "for a test").await.unwrap());
-    assert!(!store.fail_write(ticket.id, "again").await.unwrap());
+    assert!(
+        store
+            .fail_write(&delivered(&ticket).event, "for a test")
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .fail_write(&delivered(&ticket).event, "again")
+            .await
+            .unwrap()
+    );
     let state = store.find_ticket(ticket.id).await.unwrap().unwrap().state;
     assert!(matches!(&state, TicketState::Failed { reason, .. } if reason == "for a test"));
     let applied = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
@@ -139,8 +154,18 @@ async fn a_damaged_item_or_ticket_stops_its_own_write_only() {
     let outcomes = store.apply_writes(&writes).await.unwrap();
     let damaged = Applied::Damaged;
     assert_eq!(outcomes, [damaged, damaged, damaged, Applied::Now]);
-    assert!(store.fail_write(item.id, "damaged").await.unwrap());
-    assert!(!store.fail_write(ticket.id, "damaged").await.unwrap());
+    assert!(
+        store
+            .fail_write(&delivered(&item).event, "damaged")
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .fail_write(&delivered(&ticket).event, "damaged")
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -160,7 +185,7 @@ async fn no_function_writes_anything_while_the_backlog_or_the_stream_is_damaged(
             assert!(refused.unwrap_err().did_nothing());
             assert!(
                 store
-                    .fail_write(ticket.id, "x")
+                    .fail_write(&delivered(&ticket).event, "x")
                     .await
                     .unwrap_err()
                     .did_nothing()
@@ -168,6 +193,52 @@ async fn no_function_writes_anything_while_the_backlog_or_the_stream_is_damaged(
         }
         assert_eq!(dump(&redis).await, before, "{key}");
     }
+}
+
+/// A worker that met another error would park all writes, and each would be lost to its client.
+#[tokio::test]
+async fn while_a_sum_is_no_number_workers_wait_and_nothing_is_written() {
+    let (redis, store) = lone_store(Partitions::NONE, LIMITS).await;
+    let ticket = queue(&store, "1", "tea").await;
+    let writes = [delivered(&ticket)];
+    for (key, field) in [
+        ("backlog", "writes"),
+        ("backlog", "bytes"),
+        ("kept_tickets", "1"),
+    ] {
+        for number in [
+            "",
+            "x",
+            "-1",
+            "1.5",
+            "1e3",
+            "nan",
+            "0x1",
+            " 1",
+            "1000000000000000000",
+        ] {
+            let sum: Option<String> = operate(&redis, &["HGET", key, field]).await;
+            let _: u64 = operate(&redis, &["HSET", key, field, number]).await;
+            let before = dump(&redis).await;
+            let applied = store.apply_writes(&writes).await.unwrap_err();
+            assert!(applied.did_nothing(), "{key} {field} {number}: {applied}");
+            let failed = store.fail_write(&writes[0].event, "x").await.unwrap_err();
+            assert!(failed.did_nothing(), "{key} {field} {number}: {failed}");
+            if key == "backlog" {
+                let (id, value) = ("2".parse().unwrap(), "tea".parse().unwrap());
+                let context = RequestContext::mint();
+                let queued = store.enqueue_write(&id, &value, &context, None);
+                assert!(queued.await.unwrap_err().did_nothing(), "{field} {number}");
+            }
+            assert_eq!(dump(&redis).await, before, "{key} {field} {number}");
+            let _: u64 = match sum {
+                Some(sum) => operate(&redis, &["HSET", key, field, &sum]).await,
+                None => operate(&redis, &["HDEL", key, field]).await,
+            };
+        }
+    }
+    let outcomes = store.apply_writes(&writes).await.unwrap();
+    assert_eq!(outcomes, [Applied::Now]);
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::harness::System;
 
 /// The seconds of 24 hours.
 const DAY: u64 = 24 * 60 * 60;
+/// Most memory of a ticket whose write was applied and whose item has a short name. The README has
+/// the number.
+const TICKET_BYTES: u64 = 400;
 
 fn id(ticket: &Value) -> &str {
     ticket["id"].as_str().unwrap()
@@ -56,6 +59,52 @@ async fn a_ticket_waits_without_a_limit_and_is_kept_for_24_hours_after_its_end()
         0,
         "the item has the value"
     );
+}
+
+/// A hash with a long value takes several times the memory of a compact one, and stays so.
+#[tokio::test]
+async fn the_ticket_of_a_long_value_is_compact_once_the_write_has_ended() {
+    let system = System::start(1).await;
+    let ticket = system.write_applied("1", &"v".repeat(1_000)).await;
+    let key = format!("ticket:{}", id(&ticket));
+    let encoding: String = system.operate(&["OBJECT", "ENCODING", &key]).await;
+    assert_eq!(encoding, "listpack");
+    let bytes: u64 = system.operate(&["MEMORY", "USAGE", &key]).await;
+    assert!(bytes <= TICKET_BYTES, "{bytes}");
+    assert_eq!(system.ended(&ticket).await, ticket);
+}
+
+#[tokio::test]
+async fn the_more_tickets_are_kept_the_shorter_each_is_kept() {
+    let system = System::start_with(1, &[("MAX_TICKETS", "100")]).await;
+    let ttl = async |ticket: &Value| -> u64 {
+        let key = format!("ticket:{}", id(ticket));
+        system.operate(&["TTL", &key]).await
+    };
+    // These tickets were removed long ago, so they do not count.
+    let _: u64 = system.operate(&["HSET", "kept_tickets", "1", "1000"]).await;
+    let first = ttl(&system.write_applied("1", "tea").await).await;
+    assert!((DAY - 60..=DAY).contains(&first), "{first}");
+    assert_eq!(
+        system
+            .operate::<u64>(&["HEXISTS", "kept_tickets", "1"])
+            .await,
+        0
+    );
+    for _ in 0..74 {
+        system.write("1", "tea").await;
+    }
+    system.assert_drained().await;
+    let middle = ttl(&system.write_applied("1", "tea").await).await;
+    assert!((DAY / 2 - 60..=DAY / 2).contains(&middle), "{middle}");
+    for _ in 0..24 {
+        system.write("1", "tea").await;
+    }
+    system.assert_drained().await;
+    let last = ttl(&system.write_applied("1", "tea").await).await;
+    assert!((30..=60).contains(&last), "{last}");
+    let steps: u64 = system.operate(&["HLEN", "kept_tickets"]).await;
+    assert!(steps <= 62, "{steps}");
 }
 
 #[tokio::test]
@@ -172,6 +221,37 @@ async fn a_repeated_request_is_answered_while_the_first_one_waits() {
         system.send(Method::POST, "/items/1", &key, body).await
     });
     assert_eq!(again.expect(202).json(), first.expect(202).json());
+}
+
+/// A name has no line break, and a value may begin like the rest of another name.
+#[tokio::test]
+async fn a_key_belongs_to_one_name_and_one_value_wherever_a_space_divides_them() {
+    let system = System::start(0).await;
+    let key = [("idempotency-key", "k1")];
+    let first = system.send(Method::POST, "/items/a", &key, r#"{"value": "b c"}"#);
+    first.await.expect(202);
+    let other = system.send(Method::POST, "/items/a%20b", &key, r#"{"value": "c"}"#);
+    other.await.problem(422, "idempotency-key-reused");
+    assert_eq!(system.operate::<u64>(&["XLEN", "writes"]).await, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_request_whose_ticket_was_removed_is_told_that_its_write_has_ended() {
+    let system = System::start(1).await;
+    let key = [("idempotency-key", "k1")];
+    let body = r#"{"value": "tea"}"#;
+    let path = "/items/1?wait=applied";
+    let ticket = system
+        .send(Method::POST, path, &key, body)
+        .await
+        .expect(200);
+    let ticket = format!("ticket:{}", ticket.text("id"));
+    assert_eq!(system.operate::<u64>(&["DEL", &ticket]).await, 1);
+    for path in [path, "/items/1"] {
+        let again = system.send(Method::POST, path, &key, body).await;
+        again.problem(410, "write-ended");
+    }
+    assert_eq!(system.operate::<u64>(&["XLEN", "writes"]).await, 1);
 }
 
 #[tokio::test]

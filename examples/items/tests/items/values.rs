@@ -5,6 +5,7 @@ use serde_json::json;
 use stack::client::read_to_end;
 use stack::wait::eventually;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 
 use crate::harness::{System, detail};
 
@@ -65,6 +66,16 @@ async fn a_longer_value_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
+async fn a_length_that_no_number_can_hold_is_refused_with_the_limit_of_the_service() {
+    let system = System::start(0).await;
+    let head = "POST /items/1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        Content-Length: 18446744073709551616\r\n\r\n";
+    let answer = system.raw(head).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("the limit is 394240 bytes"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_large_body_without_a_length_is_refused() {
     let system = System::start(0).await;
     let piece = "v".repeat(MAX / 2);
@@ -76,16 +87,51 @@ async fn a_large_body_without_a_length_is_refused() {
     assert!(answer.contains("the limit is 16384 bytes"), "{answer}");
 }
 
-/// Each connection may bring a body, so large bodies could fill the memory of the process.
-#[tokio::test]
-async fn at_most_32_large_bodies_are_read_at_once() {
-    let system = System::start(1).await;
-    let body = json!({ "value": "v".repeat(MAX) }).to_string();
-    let head = format!(
+/// The head of a write with this body.
+fn head(body: &str) -> String {
+    format!(
         "POST /items/1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
-    );
+    )
+}
+
+#[tokio::test]
+async fn a_client_that_announces_large_bodies_and_sends_none_stops_no_other_address() {
+    let system = System::start(0).await;
+    let body = json!({ "value": "v".repeat(MAX) }).to_string();
+    let mut idle = Vec::new();
+    for _ in 0..LARGE_BODIES {
+        let mut stream = system.connect().await;
+        stream.write_all(head(&body).as_bytes()).await.unwrap();
+        idle.push(stream);
+    }
+    let refused = eventually(
+        "one more large body of the address is refused",
+        async || {
+            let answer = system.post("/items/1", body.clone()).await;
+            (answer.status == 503).then_some(answer)
+        },
+    )
+    .await;
+    refused.assert_unavailable("overloaded");
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let address = system.api.url().trim_start_matches("http://").parse();
+    let mut other = other.connect(address.unwrap()).await.unwrap();
+    let request = head(&body) + &body;
+    other.write_all(request.as_bytes()).await.unwrap();
+    let answer = read_to_end(&mut other).await;
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+}
+
+/// Each connection may bring a body, so large bodies could fill the memory of the process.
+#[tokio::test]
+async fn at_most_32_large_bodies_are_read_at_once() {
+    // The tests have one address, which may have all connections here.
+    let system = System::start_with(1, &[("MAX_CONNECTIONS_PER_ADDRESS", "4096")]).await;
+    let body = json!({ "value": "v".repeat(MAX) }).to_string();
+    let head = head(&body);
     let mut streams = Vec::new();
     for _ in 0..LARGE_BODIES {
         let mut stream = system.connect().await;

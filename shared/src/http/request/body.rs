@@ -1,7 +1,6 @@
 //! Reads the body of a request, before its handler runs.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,20 +8,20 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use poem::Body;
 use poem::http::{HeaderMap, header};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::http::admission::{RETRY_AFTER, Slot};
+use crate::http::admission::{LargeBodies, MAX_LARGE_BODIES, RETRY_AFTER, Slot};
 use crate::http::peer::{Peer, Stage};
 use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, OVERLOADED, Problem, REQUEST_TIMEOUT};
-use crate::http::settings::MAX_BODY_BYTES;
+use crate::http::rate_limit::network;
+use crate::http::settings::{HttpSettings, MAX_BODY_BYTES};
 
 /// The limits of all bodies of a process.
 pub(super) struct Bodies {
     /// Most bytes of a body that announces its length.
     max: usize,
-    /// A permit for each body beyond [`MAX_BODY_BYTES`] that may be in memory.
-    large: Arc<Semaphore>,
+    /// The permits for bodies beyond [`MAX_BODY_BYTES`].
+    large: LargeBodies,
 }
 
 /// Why a body cannot be read.
@@ -30,15 +29,14 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Longest time for a whole body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bodies beyond [`MAX_BODY_BYTES`] in memory at once. Each connection may bring a body, so
-/// without this limit large bodies could fill the memory.
-const MAX_LARGE_BODIES: usize = 32;
 
 impl Bodies {
-    /// Bodies of up to `max` bytes.
-    pub(super) fn new(max: usize) -> Self {
-        let large = Arc::new(Semaphore::new(MAX_LARGE_BODIES));
-        Self { max, large }
+    /// The limits that the settings state.
+    pub(super) fn new(settings: &HttpSettings) -> Self {
+        Self {
+            max: settings.max_body_bytes,
+            large: LargeBodies::new(settings.part(MAX_LARGE_BODIES)),
+        }
     }
 
     /// Reads the body within its limits of size and time. This happens before the handler runs, so
@@ -55,8 +53,8 @@ impl Bodies {
             return Err(too_large(self.max));
         }
         if announced > MAX_BODY_BYTES {
-            let permit = self.large.clone().try_acquire_owned().map_err(|_| {
-                let detail = "this process reads as many large bodies as it has memory for";
+            let permit = self.large.enter(network(peer.remote.ip())).ok_or_else(|| {
+                let detail = "this process has as many large bodies in memory as it, or your address, may have";
                 Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
             })?;
             slot.hold_body(permit);

@@ -51,6 +51,7 @@ impl Attendant {
                 head,
                 idle,
                 admission,
+                max_body_bytes: settings.max_body_bytes,
                 public_url,
             }),
             builder: builder(),

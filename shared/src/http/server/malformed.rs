@@ -20,7 +20,6 @@ use crate::http::problem::{
 use crate::http::public_url::PublicUrl;
 use crate::http::request::too_large;
 use crate::http::scope::{TRACEPARENT, X_REQUEST_ID, read_context};
-use crate::http::settings::MAX_BODY_BYTES;
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
 /// because it carries a request id and a trace.
@@ -47,7 +46,7 @@ pub(super) fn refusal(
     terms: &Terms,
 ) -> Option<Vec<u8>> {
     let problem = if error.is_parse() {
-        explain(error, head)
+        explain(error, head, terms.max_body_bytes)
     } else if stage != Stage::Head {
         return None;
     } else if error.is_incomplete_message() {
@@ -75,7 +74,7 @@ fn is_late(error: &hyper::Error) -> bool {
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
-fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
+fn explain(error: &hyper::Error, head: &[u8], max_body_bytes: usize) -> Problem {
     if head.starts_with(HTTP2_PREFACE) || error.is_parse_version_h2() {
         let detail = "this is the beginning of HTTP/2; this port speaks HTTP/1.1";
         return Problem::new(&MALFORMED_REQUEST, detail);
@@ -84,7 +83,7 @@ fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
         let detail = "this is the beginning of TLS; this port speaks HTTP/1.1 without it";
         return Problem::new(&MALFORMED_REQUEST, detail);
     }
-    if let Some(problem) = framing(head) {
+    if let Some(problem) = framing(head, max_body_bytes) {
         return problem;
     }
     if !error.is_parse_too_large() {
@@ -101,7 +100,7 @@ fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
 }
 
 /// The problem with the length of the body, as the headers declare it.
-fn framing(head: &[u8]) -> Option<Problem> {
+fn framing(head: &[u8], max_body_bytes: usize) -> Option<Problem> {
     let mut lengths = values(head, b"content-length");
     let detail = if let Some(coding) = values(head, b"transfer-encoding").last() {
         let last = coding
@@ -125,7 +124,7 @@ fn framing(head: &[u8]) -> Option<Problem> {
         } else if lengths.any(|other| other != first) {
             "Content-Length: was given twice, with different values"
         } else {
-            return is_too_large(first).then(|| too_large(MAX_BODY_BYTES));
+            return is_too_large(first).then(|| too_large(max_body_bytes));
         }
     };
     Some(Problem::new(&MALFORMED_REQUEST, detail))

@@ -1,4 +1,4 @@
-//! How long the service waits for the client of a connection.
+//! What holds for all connections: how long the service waits for a client, and what it tells one.
 
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(super) struct Terms {
     /// The permits for requests. While all are taken, a client that pauses in reading its answer
     /// gets at most the time of a head.
     pub(super) admission: Admission,
+    /// Most bytes of a body that announces its length.
+    pub(super) max_body_bytes: usize,
     /// Where clients see the service.
     pub(super) public_url: Option<PublicUrl>,
 }

@@ -12,7 +12,7 @@ pub struct Witness {
     /// The group that this service makes there once it has opened its store.
     pub group: &'static str,
     /// Whether the stream is in the own store. A store that has lost all data has lost this stream
-    /// too, and cannot be told from a new store.
+    /// too, and cannot be told from a new store, until a running consumer makes its group again.
     pub is_own: bool,
 }
 
