@@ -113,7 +113,7 @@ impl TodoId {
         Self(Uuid::now_v7())
     }
 
-    /// The id of the todo that a request with this idempotency key creates, a UUIDv8.
+    /// The id of the todo that a request with this idempotency key creates, a `UUIDv8`.
     pub fn of_key(key: &str) -> Self {
         Self(uuid_of(["todo", key, ""]))
     }
@@ -125,7 +125,7 @@ impl ChangeId {
         Self(Uuid::now_v7())
     }
 
-    /// The id of the change that this request with this idempotency key makes, a UUIDv8.
+    /// The id of the change that this request with this idempotency key makes, a `UUIDv8`.
     pub fn of_request(key: &str, fingerprint: &str) -> Self {
         Self(uuid_of(["change", key, fingerprint]))
     }
@@ -159,7 +159,7 @@ impl TodoPatch {
     }
 }
 
-/// A UUIDv8 of a digest of texts, of which each but the last has a fixed length.
+/// A `UUIDv8` of a digest of texts, of which each but the last has a fixed length.
 fn uuid_of(texts: [&str; 3]) -> Uuid {
     let digest = digest_of(texts.map(str::as_bytes));
     // A digest is 32 hex digits, and so a number of 128 bits.
