@@ -76,8 +76,8 @@ type consumer struct {
 
 func main() {
 	idle, err := strconv.Atoi(setting("RECLAIM_IDLE_MS", "30000"))
-	if err != nil {
-		log.Fatal("RECLAIM_IDLE_MS is not a whole number")
+	if err != nil || idle < 1 || idle > 999_999_999 {
+		log.Fatal("RECLAIM_IDLE_MS is not a whole number from 1 to 999999999")
 	}
 	host, _ := os.Hostname()
 	c := consumer{
@@ -128,7 +128,7 @@ func (c *consumer) consume(ctx context.Context) (err error) {
 	if err := c.ensureGroup(); err != nil {
 		return err
 	}
-	if err := c.settleOwnPending(); err != nil {
+	if err := c.settleOwnPending(ctx); err != nil {
 		return err
 	}
 	log.Printf("reading %s as %s of %s", stream, c.name, group)
@@ -162,8 +162,8 @@ func (c *consumer) ensureGroup() error {
 }
 
 // settleOwnPending settles the entries that this consumer held when it died.
-func (c *consumer) settleOwnPending() error {
-	for {
+func (c *consumer) settleOwnPending(ctx context.Context) error {
+	for ctx.Err() == nil {
 		entries, err := c.read("STREAMS", stream, "0")
 		if err != nil || len(entries) == 0 {
 			return err
@@ -172,6 +172,7 @@ func (c *consumer) settleOwnPending() error {
 			return err
 		}
 	}
+	return nil
 }
 
 // reclaim takes over the entries that a dead consumer of the group held for a while.

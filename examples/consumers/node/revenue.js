@@ -98,7 +98,7 @@ class Consumer {
 
   // Settles the entries that this consumer held when it died.
   async settleOwnPending() {
-    for (;;) {
+    while (!this.isStopping) {
       const entries = await this.read("STREAMS", STREAM, "0");
       if (entries.length === 0) return;
       await this.settle(entries);
@@ -196,16 +196,16 @@ function setting(name, byDefault) {
   return value;
 }
 
-const reclaimIdleMs = Number(setting("RECLAIM_IDLE_MS", "30000"));
-if (!Number.isSafeInteger(reclaimIdleMs)) {
-  console.error("RECLAIM_IDLE_MS is not a whole number");
+const reclaimIdle = setting("RECLAIM_IDLE_MS", "30000");
+if (!/^[1-9][0-9]{0,8}$/.test(reclaimIdle)) {
+  console.error("RECLAIM_IDLE_MS is not a whole number from 1 to 999999999");
   process.exit(1);
 }
 const consumer = new Consumer({
   streamUrl: setting("PAYMENTS_REDIS_URL"),
   ownUrl: setting("REVENUE_REDIS_URL"),
   name: setting("CONSUMER_NAME", os.hostname()),
-  reclaimIdleMs,
+  reclaimIdleMs: Number(reclaimIdle),
 });
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, () => consumer.stopping.abort());

@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import sys
-import threading
 import time
 
 import redis
@@ -62,24 +61,34 @@ class Consumer:
         self.name = name
         self.reclaim_idle_ms = reclaim_idle_ms
         self.reclaim_at = 0.0
-        self.stopping = threading.Event()
+        self.stopping = False
 
     def run(self):
         """Consumes until the process is to stop. A failure leaves pending entries, which are read again."""
         failures = 0
-        while not self.stopping.is_set():
+        while not self.stopping:
             try:
                 self.ensure_group()
                 self.settle_own_pending()
                 log.info("reading %s as %s of %s", STREAM, self.name, GROUP)
-                while not self.stopping.is_set():
+                while not self.stopping:
                     self.reclaim()
                     self.settle(self.read(">", BLOCK_MS))
                     failures = 0
             except redis.RedisError as error:
                 failures += 1
                 log.warning("failure %d: %s", failures, error)
-                self.stopping.wait(BACKOFF.compute(failures))
+                self.pause(BACKOFF.compute(failures))
+
+    def stop(self, *_):
+        """Handles a signal. It takes no lock, because the signal may interrupt any line."""
+        self.stopping = True
+
+    def pause(self, seconds):
+        """Waits after a failure. A signal is noticed after at most a tenth of a second."""
+        until = time.monotonic() + seconds
+        while not self.stopping and time.monotonic() < until:
+            time.sleep(0.1)
 
     def ensure_group(self):
         """Makes the group at the beginning of the stream, so that it misses no entry."""
@@ -91,7 +100,7 @@ class Consumer:
 
     def settle_own_pending(self):
         """Settles the entries that this consumer held when it died."""
-        while entries := self.read("0", None):
+        while not self.stopping and (entries := self.read("0", None)):
             self.settle(entries)
 
     def reclaim(self):
@@ -99,7 +108,7 @@ class Consumer:
         if time.monotonic() < self.reclaim_at:
             return
         cursor = "0-0"
-        while not self.stopping.is_set():
+        while not self.stopping:
             cursor, entries, trimmed = self.stream.xautoclaim(
                 STREAM, GROUP, self.name, self.reclaim_idle_ms, cursor, count=BATCH
             )
@@ -158,8 +167,8 @@ def setting(name, default=""):
 
 def main():
     idle = setting("RECLAIM_IDLE_MS", "30000")
-    if not idle.isdecimal():
-        sys.exit("RECLAIM_IDLE_MS is not a whole number")
+    if not re.fullmatch("[1-9][0-9]{0,8}", idle):
+        sys.exit("RECLAIM_IDLE_MS is not a whole number from 1 to 999999999")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     consumer = Consumer(
         setting("PAYMENTS_REDIS_URL"),
@@ -168,7 +177,7 @@ def main():
         int(idle),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: consumer.stopping.set())
+        signal.signal(number, consumer.stop)
     consumer.run()
     log.info("stopped")
 

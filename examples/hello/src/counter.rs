@@ -11,13 +11,6 @@ use shared::stream::delivery::{Delivered, Handler, Settlement};
 use crate::Config;
 use crate::greeted::Greeted;
 
-/// What the store holds, and its number. A build refuses a store of another layout.
-const LAYOUT: Layout = Layout {
-    service: "counter",
-    oldest: 1,
-    steps: &[],
-};
-
 /// Acts on events. It is given each event at least once, and must count it once.
 #[derive(Clone)]
 struct Counter(Store);
@@ -30,11 +23,10 @@ impl Handler for Counter {
         batch: &[Delivered<'_, Greeted>],
     ) -> Result<Vec<Settlement>, RedisError> {
         // One call for the whole batch. The function recognises copies by the id of the event.
-        let mut call = Call::new("count_greetings")
-            .key("counts".to_owned())
-            .key("seen".to_owned());
+        let call = Call::new("count_greetings").key("counts".to_owned());
+        let mut call = call.key("seen".to_owned());
         for Delivered { event, .. } in batch {
-            call = call.text(&event.id).text(&event.name);
+            call = call.text(&event.id).text(&event.name.0);
         }
         // If the store is away, `?` makes the consumer wait and hand the batch over again.
         self.0.call(Partition::at(None), &call).await?;
@@ -48,7 +40,9 @@ impl Handler for Counter {
 pub(crate) async fn count(config: Config) -> anyhow::Result<()> {
     let mut process = Process::new(cli::begin(&config.common)?);
     let files = [include_str!("lua/count_greetings.lua")];
-    let store = Store::new(config.stores.own_redis(), LAYOUT, &files, Partitions::NONE);
+    // The layout numbers what the store holds. A build refuses a store of another layout.
+    let (redis, layout) = (config.stores.own_redis(), Layout::first("counter"));
+    let store = Store::new(redis, layout, &files, Partitions::NONE);
     // The stream that the counter reads shows whether an empty store is new, or lost its data.
     process.open_store(&store, config.stores.witness::<Greeted>());
     // Takes over the entries of dead processes, counts attempts, parks, and replays after a loss.

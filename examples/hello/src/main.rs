@@ -61,10 +61,16 @@ impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         // Both are read before a mistake ends this function, so that all mistakes are reported.
         let common = ServiceSettings::read(reader, DEFAULTS);
-        let stores = StoreSettings::read(reader, STORES);
+        let stores = StoreSettings::read(reader, STORES)?;
+        if stores.partitions.count().is_some() {
+            reader.mistake(
+                "PARTITIONS",
+                &"hello knows neither partitions nor a cluster",
+            );
+        }
         Some(Self {
             common: common?,
-            stores: stores?,
+            stores,
         })
     }
 }

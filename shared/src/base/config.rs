@@ -218,7 +218,7 @@ impl Reader {
     }
 
     /// Remembers that a setting is wrong.
-    pub(crate) fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
+    pub fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
         self.mistakes.push(format!("{name}: {error}"));
     }
 }

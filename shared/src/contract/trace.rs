@@ -66,6 +66,14 @@ const FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 0b01;
 
 impl RequestContext {
+    /// An example for the documents.
+    pub fn example() -> Self {
+        Self {
+            request_id: RequestId::example(),
+            traceparent: TraceParent::example(),
+        }
+    }
+
     /// A new context, for work that no request started.
     pub fn mint() -> Self {
         Self {

@@ -32,6 +32,15 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of a service that never changed it.
+    pub const fn first(service: &'static str) -> Self {
+        Self {
+            service,
+            oldest: 1,
+            steps: &[],
+        }
+    }
+
     /// The version of the layout that this build reads and writes.
     pub fn version(self) -> u32 {
         let steps = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);

@@ -46,6 +46,9 @@ pub struct Limits {
 #[derive(Default)]
 struct Memory {
     looks: Looks,
+    /// What the own group needed. While the ids stand still, this tells how far a foreign group is
+    /// behind.
+    own: Looks,
     /// The groups that lost entries, and were warned of.
     warned: BTreeSet<String>,
 }
@@ -63,8 +66,8 @@ const MAX_CALLS: usize = 1_000;
 /// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the
 /// clock was set back, and ids do not tell how old an entry is.
 const MAX_AHEAD: Duration = Duration::from_mins(1);
-/// The most looks that are remembered for each partition.
-const MAX_LOOKS: usize = 64;
+/// In how many looks the time is divided that is remembered for each partition.
+const MAX_LOOKS: u32 = 64;
 
 impl Trimmer {
     /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for
@@ -101,12 +104,16 @@ impl Trimmer {
         groups: &Groups,
     ) -> Result<(), RedisError> {
         let limit = self.limits.foreign_groups;
-        let heeded_from = groups.heeded_from(&self.store, key, limit).await?;
+        let mut heeded_from = groups.heeded_from(&self.store, key, limit).await?;
+        let now = self.store.now(partition).await?;
+        let own_before = self.remember_own(partition, groups.own);
+        if is_ahead(groups.own, now) {
+            heeded_from = heeded_from.max(own_before);
+        }
         let needed = groups.oldest_needed(heeded_from);
-        let Some(before) = self.remember(partition, groups, needed) else {
+        let Some(before) = self.remember(partition, groups, needed, heeded_from) else {
             return Ok(());
         };
-        let now = self.store.now(partition).await?;
         let first = first_kept(needed, needed.min(before), now, self.limits.retention);
         let at_stake = groups.at_stake(&self.store, key, first).await?;
         if trim_stream(&self.store, key, first).await? > 0 {
@@ -116,12 +123,27 @@ impl Trimmer {
         Ok(())
     }
 
+    /// Remembers what the own group needs now. Answers what it needed `foreign_groups` ago.
+    fn remember_own(&self, partition: Partition, own: EntryId) -> Option<EntryId> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = memories.entry(partition).or_default();
+        let limit = self.limits.foreign_groups;
+        memory.own.remember(Instant::now(), own, limit)
+    }
+
     /// Remembers the oldest entry that is needed now. Answers the oldest entry that was needed at
     /// least `settled` ago. Forgets the warnings of groups that caught up.
-    fn remember(&self, partition: Partition, groups: &Groups, needed: EntryId) -> Option<EntryId> {
+    fn remember(
+        &self,
+        partition: Partition,
+        groups: &Groups,
+        needed: EntryId,
+        heeded_from: Option<EntryId>,
+    ) -> Option<EntryId> {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let Memory { looks, warned } = memories.entry(partition).or_default();
-        warned.retain(|name| groups.has_behind(name, self.limits.foreign_groups / 2));
+        let Memory { looks, warned, .. } = memories.entry(partition).or_default();
+        let half = self.limits.foreign_groups / 2;
+        warned.retain(|name| groups.has_behind(name, half, heeded_from));
         looks.remember(Instant::now(), needed, self.settled)
     }
 
@@ -159,17 +181,26 @@ impl Looks {
             .front()
             .filter(|(at, _)| is_settled(*at))
             .map(|(_, needed)| *needed);
-        if self.0.len() < MAX_LOOKS {
+        // The looks are spread over the whole time, so that none has to wait for its place.
+        let spread = settled / MAX_LOOKS;
+        let last = self.0.back().map(|(at, _)| *at);
+        if last.is_none_or(|last| now.saturating_duration_since(last) >= spread) {
             self.0.push_back((now, needed));
         }
         found
     }
 }
 
+/// Whether the ids are ahead of the clock of the store. They stand still then, until the clock gets
+/// there: each new id is the last one and a higher number after it.
+fn is_ahead(id: EntryId, now: Timestamp) -> bool {
+    id.ms > now.later_by(MAX_AHEAD).as_millis()
+}
+
 /// The first entry that is kept. The retention counts back from the oldest entry that is needed,
 /// and not from now. So a reader that is behind keeps the past that it may have to replay.
 fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Duration) -> EntryId {
-    if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REPLAY_WINDOW {
+    if is_ahead(needed, now) && retention <= REPLAY_WINDOW {
         // The clock was set back, so new entries get ids of a future time. Only the time since
         // their acknowledgement tells how old they are.
         return settled;
@@ -227,7 +258,7 @@ mod tests {
         for second in 0..10_000 {
             let at = start + Duration::from_secs(second);
             looks.remember(at, id(second), MINUTE * 10);
-            assert!(looks.0.len() <= MAX_LOOKS);
+            assert!(looks.0.len() <= MAX_LOOKS as usize + 2);
         }
     }
 

@@ -8,6 +8,7 @@ use shared::contract::event::OrderCompleted;
 use shared::redis::Command;
 use shared::stream::retention::{Limits, Trimmer};
 use stack::redis::Overrides;
+use stack::wait::eventually;
 
 use crate::harness::{Log, STREAM, Stores, membership};
 use crate::retention::{assert_trimmed_to, left};
@@ -20,6 +21,8 @@ const WEEK: Duration = Duration::from_hours(7 * 24);
 const WEEK_OF_ENTRIES: usize = 1_008;
 /// When the first entry was emitted.
 const START_MS: u64 = 1_763_632_806_410;
+/// An id of the year 2100.
+const JUMPED_MS: u64 = 4_102_444_800_000;
 const FOREIGN: &str = "foreign";
 const WARNING: &str = "further behind than FOREIGN_GROUP_LIMIT";
 
@@ -147,6 +150,59 @@ async fn a_jump_takes_at_most_an_eighth_of_the_limit_however_far_it_goes() {
     trim(&trimmer(&stores)).await;
     let first = 1_499 - WEEK_OF_ENTRIES / 8 * 7;
     assert_trimmed_to(&left(&stores).await, &ids, first);
+}
+
+/// The clock was decades ahead for a moment, and an entry was emitted. Each later id is that one and
+/// a higher number after it, so the ids do not tell how far a group is behind.
+#[tokio::test]
+async fn a_foreign_group_is_not_heeded_for_ever_while_the_ids_stand_still() {
+    let stores = stores().await;
+    let log = Log::capture();
+    let limits = Limits {
+        retention: Duration::ZERO,
+        foreign_groups: Duration::from_secs(2),
+    };
+    let trimmer = Trimmer::new(stores.owner_of_stream(), limits, Duration::ZERO);
+    let ids: Vec<String> = (1..=500)
+        .map(|number| format!("{JUMPED_MS}-{number}"))
+        .collect();
+    for id in &ids {
+        let add = Command::new("XADD").key(STREAM).arg(id.as_str());
+        stores.emitter.run(add.args(["a", "b"])).await.unwrap();
+    }
+    settle(&stores, &ids).await;
+    place_foreign(&stores, &ids[0]).await;
+    trim(&trimmer).await;
+    assert_eq!(left(&stores).await, ids);
+    eventually("the end of the limit", async || {
+        trim(&trimmer).await;
+        left(&stores).await.len() <= 100
+    })
+    .await;
+    trim(&trimmer).await;
+    assert_eq!(log.lines_with(WARNING).len(), 1);
+}
+
+/// A group goes on naming a pending entry that was trimmed. It is not behind because of that.
+#[tokio::test]
+async fn a_pending_entry_that_was_trimmed_does_not_hold_its_group_back() {
+    let stores = stores().await;
+    let log = Log::capture();
+    let trimmer = trimmer(&stores);
+    let ids = add(&stores, 0..2_000, 0).await;
+    settle(&stores, &ids).await;
+    place_foreign(&stores, "0").await;
+    read_foreign(&stores, &ids, 1).await;
+    trim(&trimmer).await;
+    assert_eq!(log.lines_with(WARNING).len(), 1);
+
+    // The group is up to date now, so the warning is forgotten, and nothing holds the stream back.
+    trim(&trimmer).await;
+    assert!(left(&stores).await.len() <= 100);
+    let ids = add(&stores, 2_000..4_000, 0).await;
+    settle(&stores, &ids).await;
+    trim(&trimmer).await;
+    assert_eq!(log.lines_with(WARNING).len(), 2);
 }
 
 #[tokio::test]

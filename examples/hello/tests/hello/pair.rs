@@ -59,10 +59,10 @@ impl Pair {
         }
     }
 
-    /// Greets a person with a request of this id.
-    async fn greet_as(&self, request_id: &str, name: &str) {
+    /// Greets a person with a request that has this header.
+    async fn greet_with(&self, header: (&str, &str), name: &str) {
         let path = format!("/greetings/{name}");
-        let headers = [("x-request-id", request_id)];
+        let headers = [header];
         self.site
             .ask(Method::POST, &path, &headers)
             .await
@@ -118,10 +118,51 @@ async fn each_greeting_is_counted_once() {
 #[tokio::test]
 async fn a_request_that_is_repeated_is_counted_once() {
     let pair = Pair::start().await;
-    for id in ["one", "one", "two", "one"] {
-        pair.greet_as(id, "World").await;
+    for key in ["one", "one", "two", "one"] {
+        pair.greet_with(("idempotency-key", key), "World").await;
     }
     pair.assert_counted([("World", 2)]).await;
+}
+
+#[tokio::test]
+async fn requests_of_one_id_are_greetings_of_their_own_and_so_are_two_names_of_one_key() {
+    let pair = Pair::start().await;
+    for header in [("x-request-id", "one"), ("idempotency-key", "one")] {
+        for name in ["Ada", "World"] {
+            pair.greet_with(header, name).await;
+        }
+    }
+    pair.greet_with(("x-request-id", "one"), "World").await;
+    pair.assert_counted([("Ada", 2), ("World", 3)]).await;
+}
+
+#[tokio::test]
+async fn a_name_has_at_most_100_characters() {
+    let pair = Pair::start().await;
+    let longest = "n".repeat(100);
+    let path = format!("/greetings/{longest}n");
+    let refused = pair.site.ask(Method::POST, &path, &[]);
+    refused.await.problem(400, "invalid-parameter");
+    pair.greet(&longest, 1).await;
+    pair.assert_counted([(&longest, 1)]).await;
+}
+
+#[test]
+fn partitions_and_clusters_are_refused() {
+    let [program] = program::build(&["hello"]).unwrap();
+    for (name, value) in [
+        ("PARTITIONS", "4"),
+        ("COUNTER_REDIS_URL", "redis-cluster://127.0.0.1:1"),
+        ("GREETER_REDIS_URL", "redis-cluster://127.0.0.1:1"),
+    ] {
+        for verb in ["greet", "count"] {
+            let mut start = std::process::Command::new(&program);
+            let output = start.arg(verb).env(name, value).output().unwrap();
+            assert!(!output.status.success());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("PARTITIONS: hello knows"), "{said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,4 @@
 use shared::store::Layout;
 
 /// The layout that this build reads and writes.
-pub(super) const LAYOUT: Layout = Layout {
-    service: "items",
-    oldest: 1,
-    steps: &[],
-};
+pub(super) const LAYOUT: Layout = Layout::first("items");

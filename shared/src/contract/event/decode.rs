@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::contract::event::RawFields;
-use crate::contract::trace::{RequestId, TraceParent};
+use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 
 /// Why an entry cannot be read as the expected event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +99,14 @@ impl<'a> Fields<'a> {
         let text = self.text("request_id").ok();
         text.and_then(|text| text.parse().ok())
             .unwrap_or_else(RequestId::mint)
+    }
+
+    /// The request behind the event, and its trace.
+    pub fn context(&self) -> RequestContext {
+        RequestContext {
+            request_id: self.request_id(),
+            traceparent: self.traceparent(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use poem::Request;
 
+use crate::contract::trace::RequestId;
 use crate::http::idempotency::IDEMPOTENCY_KEY;
 use crate::http::parameter::header_parameter;
 use crate::http::problem::{INVALID_PARAMETER, Problem};
@@ -18,6 +19,15 @@ impl KeyHeader {
     /// cannot be used for another one.
     pub fn claim(self, what: &dyn Display) -> Option<Claim> {
         self.0.map(|key| Claim::new(key, what))
+    }
+
+    /// An id for what the request makes. It is the same in each repetition of the request `what`
+    /// with the same key. Without a key it is new each time.
+    pub fn id_for(self, what: &dyn Display) -> String {
+        match self.claim(what) {
+            Some(claim) => format!("{}-{}", claim.key().hash(), claim.fingerprint()),
+            None => RequestId::mint().to_string(),
+        }
     }
 
     fn read(request: &Request) -> Result<Self, Problem> {

@@ -2,7 +2,8 @@
 //!
 //! A foreign group belongs to another service than the event names. It is heeded until it is too
 //! far behind the own group. How far that is, the ids of the stream tell. No clock is asked, and
-//! nothing is remembered, so a restart of this process changes nothing.
+//! nothing is remembered, so a restart of this process changes nothing. Only while the ids stand
+//! still, the trimmer tells it.
 //!
 //! A jump of the store's clock makes ids jump. So the distance is walked in steps from entry to
 //! entry, and a jump counts as one step, however far it went. A time without any entry counts as
@@ -18,7 +19,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Groups {
     /// The oldest entry that the own group needs.
-    own: EntryId,
+    pub(super) own: EntryId,
     foreign: Vec<Group>,
 }
 
@@ -28,7 +29,8 @@ struct Group {
     name: String,
     /// The last entry that was delivered.
     delivered: EntryId,
-    /// The oldest entry that was delivered and not acknowledged.
+    /// The oldest entry of the stream that was delivered and not acknowledged. An entry that was
+    /// trimmed does not count, although the group goes on naming it.
     pending: Option<EntryId>,
 }
 
@@ -69,11 +71,15 @@ impl Groups {
             Err(error) if error.is(Code::NoSuchKey) => return Ok(None),
             infos => infos?.list()?,
         };
+        let head = head(store, key).await?.unwrap_or_default();
         let (mut own, mut foreign) = (None, Vec::new());
         for info in infos {
-            let Some(group) = Group::read(store, key, info).await? else {
+            let Some(mut group) = Group::read(store, key, info).await? else {
                 return Ok(None);
             };
+            if group.pending.is_some_and(|pending| pending < head) {
+                group.pending = pending_from(store, key, &group.name, head).await?;
+            }
             if group.name == own_name {
                 own = Some(group.needed());
             } else {
@@ -110,10 +116,12 @@ impl Groups {
         Ok(Some(at))
     }
 
-    /// Whether the group of this name is further behind the own group than `limit`.
-    pub(super) fn has_behind(&self, name: &str, limit: Duration) -> bool {
+    /// Whether the group of this name is further behind the own group than `limit`, or needs an
+    /// entry before `floor`.
+    pub(super) fn has_behind(&self, name: &str, limit: Duration, floor: Option<EntryId>) -> bool {
+        let needs = |group: &Group| Some(group.needed()) < floor || self.is_behind(group, limit);
         let mut foreign = self.foreign.iter();
-        foreign.any(|group| group.name == name && self.is_behind(group, limit))
+        foreign.any(|group| group.name == name && needs(group))
     }
 
     fn is_behind(&self, group: &Group, limit: Duration) -> bool {
@@ -136,7 +144,7 @@ impl Groups {
     ) -> Result<Vec<Need>, RedisError> {
         let mut needs = Vec::new();
         for group in self.foreign.iter().filter(|group| group.needed() < first) {
-            let oldest = group.oldest_unacknowledged(store, key).await?;
+            let oldest = group.unacknowledged(store, key).await?;
             if let Some(oldest) = oldest.filter(|oldest| *oldest < first) {
                 let group = group.name.clone();
                 needs.push(Need { group, oldest });
@@ -198,9 +206,8 @@ impl Group {
         self.pending.unwrap_or(self.delivered)
     }
 
-    /// The oldest entry of the stream that the group has not acknowledged. A pending entry may no
-    /// longer be in the stream: a group that lost entries goes on naming them.
-    async fn oldest_unacknowledged(
+    /// The oldest entry of the stream that the group has not acknowledged.
+    async fn unacknowledged(
         &self,
         store: &Store,
         key: &str,
@@ -208,20 +215,24 @@ impl Group {
         let unread = Command::new("XRANGE").key(key);
         let unread = unread.arg(format!("({}", self.delivered)).arg("+");
         let unread = first_of(store, unread).await?;
-        let (Some(_), Some(head)) = (self.pending, head(store, key).await?) else {
-            return Ok(unread);
-        };
-        let pending = Command::new("XPENDING").key(key).arg(self.name.as_str());
-        let pending = pending.arg(head.to_string()).arg("+").arg(1);
-        let pending = match store.run(pending).await?.list()?.into_iter().next() {
-            Some(entry) => {
-                let [id, _, _, _] = entry.exactly("a pending entry")?;
-                Some(parse_id(&id.text()?))
-            }
-            None => None,
-        };
-        Ok(unread.into_iter().chain(pending).min())
+        Ok(unread.into_iter().chain(self.pending).min())
     }
+}
+
+/// The oldest pending entry of a group that is not before `from`.
+async fn pending_from(
+    store: &Store,
+    key: &str,
+    group: &str,
+    from: EntryId,
+) -> Result<Option<EntryId>, RedisError> {
+    let pending = Command::new("XPENDING").key(key).arg(group);
+    let pending = pending.arg(from.to_string()).arg("+").arg(1);
+    let Some(entry) = store.run(pending).await?.list()?.into_iter().next() else {
+        return Ok(None);
+    };
+    let [id, _, _, _] = entry.exactly("a pending entry")?;
+    Ok(Some(parse_id(&id.text()?)))
 }
 
 /// The first entry of a stream.
@@ -278,11 +289,9 @@ mod tests {
 
     #[test]
     fn a_group_is_behind_by_what_it_has_not_acknowledged() {
-        let found = groups(
-            50_000,
-            &[(49_000, Some(39_999)), (40_000, None), (50_000, None)],
-        );
-        let behind = ["0", "1", "2", "3"].map(|name| found.has_behind(name, LIMIT));
-        assert_eq!(behind, [true, false, false, false]);
+        let found = groups(50_000, &[(49_000, Some(39_999)), (40_000, None)]);
+        let behind = |floor| ["0", "1", "2"].map(|name| found.has_behind(name, LIMIT, floor));
+        assert_eq!(behind(None), [true, false, false]);
+        assert_eq!(behind(Some(id(40_001))), [true, true, false]);
     }
 }

@@ -69,8 +69,9 @@ fn two_stores_of_one_server_are_two_stores() {
     }
 }
 
-#[test]
-fn a_service_may_read_a_stream_in_its_own_store() {
+// A witness opens a client, which needs a runtime.
+#[tokio::test]
+async fn a_service_may_read_a_stream_in_its_own_store() {
     let defaults = StoreDefaults {
         other: None,
         ..DEFAULTS
