@@ -8,6 +8,7 @@
 mod harness;
 
 mod cases;
+mod damage;
 mod deploy;
 mod documents;
 mod kills;

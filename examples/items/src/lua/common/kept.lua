@@ -3,7 +3,8 @@
   its value is a number of tickets. A field whose time has passed no longer counts.
 
   Up to half of the most tickets, each is kept for the longest time. Beyond that, the time falls
-  evenly to `SHORTEST_S` at the most tickets. So many writes shorten the time, and none is refused. ]]
+  evenly to `SHORTEST_S` at the most tickets. A flood of writes shortens the time, and no write is
+  refused for it. ]]
 local SHORTEST_S = 60
 -- Tickets of one step share a field, so the hash has about this many fields.
 local STEPS = 60
