@@ -47,7 +47,12 @@ const SETTINGS: [&str; 5] = [
 /// Further settings of a server whose data need not survive a crash of the machine.
 const FAST_SETTINGS: [&str; 2] = ["fsync=off", "full_page_writes=off"];
 /// Log lines of a server that was started too early: processes of the killed server still run.
-const TOO_EARLY: [&str; 2] = ["pre-existing shared memory block", "is another postmaster"];
+const TOO_EARLY: [&str; 3] = [
+    "pre-existing shared memory block",
+    "Is another postmaster",
+    // Processes of the killed server say this, also in the log of the next one.
+    "unexpected postmaster exit",
+];
 
 const INITDB_LIMIT: Duration = Duration::from_mins(1);
 /// The limit of a start, which includes recovery after a kill.
