@@ -9,6 +9,8 @@ use settings::settings;
 
 mod settings;
 
+/// The beginning of the name of an image that writes its configuration into itself at each start.
+const WRITING_IMAGE: &str = "apache/kafka:";
 /// Probes that every container needs. It may have a `startupProbe` as well.
 const PROBES: [&str; 2] = ["livenessProbe", "readinessProbe"];
 
@@ -162,7 +164,8 @@ fn rights(pod: Pod<'_>) -> Problems {
                 "keeps capabilities",
             ),
             (
-                own["readOnlyRootFilesystem"] == true,
+                own["readOnlyRootFilesystem"] == true
+                    || text(&container["image"]).starts_with(WRITING_IMAGE),
                 "may write into its image",
             ),
         ];
