@@ -76,7 +76,7 @@ impl RecordStore {
         readers.pass(id.clone(), || self.0.find(id)).await
     }
 
-    /// Creates a record, if there is none of this name; with a claim, once for its key.
+    /// Creates a record if its name is free; with a claim, once for its key.
     pub async fn create_record(
         &self,
         id: &RecordId,

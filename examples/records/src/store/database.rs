@@ -35,7 +35,7 @@ pub(super) struct Database {
 pub(super) enum Written {
     /// The record has this value now.
     Value(i64),
-    /// No record was written: there is none, or for a creation there is one already.
+    /// No record was written: the record is missing, or the name of a new one is taken.
     Nothing,
     /// The value would be beyond 64 bits.
     Overflow,

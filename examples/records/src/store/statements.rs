@@ -47,7 +47,7 @@ macro_rules! claiming {
     };
 }
 
-/// Creates a record, if there is none of this name.
+/// Creates a record if its name is free.
 pub(super) const CREATE: &str =
     claiming!("INSERT INTO users (user_id, key, value) VALUES ($1, $2, $4) ON CONFLICT DO NOTHING");
 /// Adds a number to the value of a record.

@@ -48,7 +48,7 @@ pub(super) struct World {
     holds: [bool; KINDS.len()],
     /// The value in the database: how many writers have committed.
     database: u8,
-    /// The number of the note that the record is stale. 0 if there is none.
+    /// The number of the note that the record is stale. 0 stands for no note.
     note: u8,
     /// The last number of a note.
     notes: u8,
