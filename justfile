@@ -94,8 +94,7 @@ bench *flags:
 [group('check')]
 check:
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --test tools -- -D warnings
-    cargo clippy --workspace --test manifests -- -D warnings
+    cargo clippy --workspace --test tools --test manifests -- -D warnings
 
 # break a private system in every way under load and check the promise: --nightly, --quick, --seed N
 [group('check')]
