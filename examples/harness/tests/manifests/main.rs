@@ -14,6 +14,7 @@ mod objects;
 mod pods;
 mod programs;
 mod schema;
+mod stores;
 
 use std::path::PathBuf;
 
