@@ -110,6 +110,7 @@ impl ItemStore {
     /// item and version.
     pub async fn fail_write(&self, write: &WriteQueued, reason: &str) -> Result<bool, RedisError> {
         let partition = self.own.partitions().of(write.ticket_id);
+        let write = (write.ticket_id, &write.item_id, write.version);
         let call = calls::fail_write(partition, write, reason, self.kept);
         Ok(self.own.call(partition, &call).await?.int()? == 1)
     }

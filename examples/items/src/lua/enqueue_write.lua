@@ -23,9 +23,9 @@ local function fullness(stream, args, waiting)
   end
 end
 
--- Emits the event by which a worker learns of the write.
+-- Emits the event by which a worker learns of the write. Answers the id of its entry.
 local function emit_queued(stream, args, version, now)
-  redis.call('XADD', stream, '*',
+  return redis.call('XADD', stream, '*',
     'ce_specversion', '1.0', 'ce_id', args[1], 'ce_source', '/items',
     'ce_type', 'item.write_queued.v1', 'ce_time', rfc3339(now), 'traceparent', args[4],
     'request_id', args[5], 'item_id', args[2], 'version', int(version))
@@ -53,11 +53,11 @@ local function enqueue_write(keys, args)
   end
 
   redis.call('HSET', item, 'queued', int(version))
+  local entry = emit_queued(stream, args, version, now)
   redis.call('HSET', ticket, 'version', int(version), 'item', args[2], 'status', 'queued',
-    'queued_at', int(now), 'value', args[3])
+    'queued_at', int(now), 'entry', entry, 'value', args[3])
   waiting.writes, waiting.bytes = waiting.writes + 1, waiting.bytes + #args[3]
   write_backlog(backlog, waiting)
-  emit_queued(stream, args, version, now)
   remember(args, now, args[1] .. ' ' .. int(version) .. ' ' .. int(now))
   return {DONE, QUEUED, version, now}
 end

@@ -54,18 +54,18 @@ pub(super) fn apply_writes(
 
 pub(super) fn fail_write(
     partition: Partition,
-    write: &WriteQueued,
+    (id, item_id, version): (TicketId, &ItemId, u64),
     reason: &str,
     kept: TicketLimits,
 ) -> Call {
     Call::new("fail_write")
-        .key(keys::ticket(partition, write.ticket_id))
+        .key(keys::ticket(partition, id))
         .key(keys::backlog(partition))
         .key(keys::kept_tickets(partition))
         .key(keys::changes(partition))
-        .text(write.ticket_id)
-        .arg(write.item_id.as_str())
-        .text(write.version)
+        .text(id)
+        .arg(item_id.as_str())
+        .text(version)
         .arg(reason)
         .text(kept.longest.as_secs())
         .text(kept.most)

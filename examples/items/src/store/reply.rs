@@ -59,8 +59,11 @@ pub(super) fn item(
     })
 }
 
-/// The ticket in the fields of its hash.
-pub(super) fn ticket(id: TicketId, fields: [Reply; 7]) -> Result<Ticket, RedisError> {
+/// The ticket in the fields of its hash, and the entry of its write if the write waits.
+pub(super) fn ticket(
+    id: TicketId,
+    fields: [Reply; 8],
+) -> Result<(Ticket, Option<String>), RedisError> {
     let [
         version,
         status,
@@ -69,6 +72,7 @@ pub(super) fn ticket(id: TicketId, fields: [Reply; 7]) -> Result<Ticket, RedisEr
         ended_at,
         superseded,
         reason,
+        entry,
     ] = fields;
     let state = match status.text()?.as_str() {
         "queued" => TicketState::Queued,
@@ -84,13 +88,16 @@ pub(super) fn ticket(id: TicketId, fields: [Reply; 7]) -> Result<Ticket, RedisEr
     };
     let item = item.text()?;
     let item_id = item.parse();
-    Ok(Ticket {
+    let ticket = Ticket {
         id,
         item_id: item_id.map_err(|error| RedisError::malformed(item, error))?,
         version: version.unsigned()?,
         state,
         queued_at: timestamp(&queued_at)?,
-    })
+    };
+    // A store of an older build has tickets without the field.
+    let entry = (!entry.is_null()).then(|| entry.text()).transpose()?;
+    Ok((ticket, entry))
 }
 
 fn timestamp(reply: &Reply) -> Result<Timestamp, RedisError> {

@@ -17,6 +17,7 @@ mod order;
 mod partitions;
 mod queue;
 mod refusals;
+mod removed;
 mod store;
 mod tickets;
 mod values;

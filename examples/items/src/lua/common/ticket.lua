@@ -4,6 +4,7 @@
     item         the name of the item
     status       `queued`, `applied` or `failed`
     queued_at    when the write was queued, in ms since the epoch
+    entry        the id of its entry in the stream of writes, until the write ends
     value        what is to be written, until the write ends
     ended_at     when the write ended; absent before
     superseded   `1` when a later write of the item was applied before
@@ -14,14 +15,15 @@
 
 -- The fields of a ticket. Answers nil for a missing ticket, and `false` for a key of another type.
 local function read_ticket(key)
-  local found = redis.pcall('HMGET', key, 'status', 'version', 'item', 'value', 'queued_at')
+  local found = redis.pcall('HMGET', key, 'status', 'version', 'item', 'value', 'queued_at',
+    'entry')
   if found.err then
     return false
   elseif not found[1] then
     return nil
   end
   return {status = found[1], version = found[2], item = found[3], value = found[4],
-    queued_at = found[5]}
+    queued_at = found[5], entry = found[6]}
 end
 
 -- Whether a ticket is the one of this write.
