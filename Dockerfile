@@ -33,4 +33,5 @@ COPY --from=build /out/ /usr/local/bin/
 # A number, because an orchestrator cannot see whether a name is root.
 USER 10001:10001
 STOPSIGNAL SIGTERM
-CMD ["inventory", "--help"]
+# Without a command, a container says which commands its programs have.
+CMD ["sh", "-c", "for program in /usr/local/bin/*; do \"$program\" --help; done"]

@@ -13,6 +13,7 @@ mod deploy;
 mod documents;
 mod kills;
 mod load;
+mod memory;
 mod order;
 mod partitions;
 mod queue;

@@ -10,8 +10,8 @@ use crate::harness::System;
 
 /// The seconds of 24 hours.
 const DAY: u64 = 24 * 60 * 60;
-/// Most memory of a ticket whose write was applied and whose item has a short name. The README has
-/// the number.
+/// Most memory of a ticket whose write was applied and whose item has a short name. One that is not
+/// compact takes more.
 const TICKET_BYTES: u64 = 400;
 
 fn id(ticket: &Value) -> &str {
