@@ -8,75 +8,38 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../../deploy/passwords.sh"
 readonly NAMESPACE=items
 # Longest wait for one part to be ready. The first start pulls the image of the store.
 readonly READY_TIMEOUT=${READY_TIMEOUT:-180s}
 readonly PORT=${PORT:-8004}
 
-# Prints a new password: 48 hex digits.
-password() {
-    random=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-    test "${#random}" -eq 48
-    printf '%s' "$random"
-}
-
-# Prints stdin in base64, on one line.
-encoded() {
-    base64 | tr -d '\n'
-}
-
-# Prints a secret with these lines as its data.
-secret() {
-    cat <<END
-apiVersion: v1
-kind: Secret
-metadata:
-  name: $1
-  namespace: $NAMESPACE
-type: Opaque
-data:
-$2
-END
-}
-
-# Prints the data of the secret of the passwords, with new passwords.
-passwords() {
-    items=$(password)
-    operator=$(password)
-    printf '  operator-password: %s\n' "$(printf '%s' "$operator" | encoded)"
-    printf '  url: %s\n' "$(printf 'redis://items:%s@items-redis:6379' "$items" | encoded)"
-}
-
 # Prints a field of the secret of the passwords.
-field() {
+kept() {
     value=$(kubectl --namespace "$NAMESPACE" get secret items-redis --output "jsonpath={.data.$1}")
     test -n "$value"
     printf '%s' "$value" | base64 -d
 }
 
-# Prints the users of the store with their passwords.
-users() {
-    url=$(field url)
-    operator=$(field operator-password)
-    items=${url#redis://items:}
-    items=${items%@*}
-    sed -f /dev/stdin "$here/users.acl" <<END
-/^#/d
-/^[[:space:]]*\$/d
-s/@ITEMS_PASSWORD@/$items/
-s/@OPERATOR_PASSWORD@/$operator/
-END
-}
-
 kubectl apply -f "$here/kubernetes/namespace.yaml"
 found=$(kubectl --namespace "$NAMESPACE" get secret items-redis --ignore-not-found --output name)
 if [ -z "$found" ]; then
-    data=$(passwords)
-    secret items-redis "$data" | kubectl create -f -
+    items=$(new_password)
+    operator=$(new_password)
+    {
+        secret "$NAMESPACE" items-redis
+        field operator-password "$operator"
+        field url "redis://items:$items@items-redis:6379"
+    } | kubectl create -f -
 fi
-users=$(users)
-data=$(printf '  users.acl: %s' "$(printf '%s\n' "$users" | encoded)")
-secret items-redis-users "$data" | kubectl apply -f -
+url=$(kept url)
+operator=$(kept operator-password)
+items=${url#redis://items:}
+all=$(users "$here/users.acl" ITEMS "${items%@*}" OPERATOR "$operator")
+{
+    secret "$NAMESPACE" items-redis-users
+    field users.acl "$all"
+} | kubectl apply -f -
 kubectl apply -k "$here/kubernetes"
 # The server reads its users when it starts. Another annotation starts it anew. The passwords never
 # change, so the sum of the file without them says whether the users did.

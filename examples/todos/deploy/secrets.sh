@@ -12,29 +12,12 @@ umask 077
 database=$1
 urls=$2
 data=$3
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../../deploy/passwords.sh"
 # The user and group of every other container.
 readonly RUN_AS=10001
 
-# write FILE: writes stdin to FILE. A crash leaves the old file or the new one, because the rename
-# comes last. Root stays the owner, so the containers can read the file through their group and
-# cannot change it.
-write() {
-    cat >"$1.new"
-    chgrp "$RUN_AS" "$1.new"
-    chmod 0640 "$1.new"
-    mv "$1.new" "$1"
-}
-
-for directory in "$database" "$urls"; do
-    chgrp "$RUN_AS" "$directory"
-    chmod 0750 "$directory"
-done
+share "$RUN_AS" "$database" "$urls"
 chown "$RUN_AS:$RUN_AS" "$data"
-
-if [ ! -s "$database/password" ]; then
-    random=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-    test "${#random}" -eq 48
-    printf '%s' "$random" | write "$database/password"
-fi
-password=$(cat "$database/password")
-printf 'postgres://todos:%s@postgres:5432/todos' "$password" | write "$urls/database-url"
+todos=$(password "$database/password" "$RUN_AS" 0640)
+printf 'postgres://todos:%s@postgres:5432/todos' "$todos" | write "$urls/database-url" "$RUN_AS" 0640

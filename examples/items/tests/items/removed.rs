@@ -35,15 +35,16 @@ async fn a_write_whose_entry_was_removed_before_a_worker_read_it_has_failed() {
         let send = async || {
             let body = r#"{"value": "tea"}"#;
             let post = harness::http::Method::POST;
-            system.send(post, "/items/1?wait=applied&timeout=1", &key, body)
+            let path = "/items/1?wait=applied&timeout=1";
+            system.send(post, path, &key, body).await
         };
-        let ticket = send().await.await.expect(202).json();
+        let ticket = send().await.expect(202).json();
         let words: Vec<&str> = delete.split(' ').collect();
         let _: u64 = system.operate(&words).await;
         let failed = system.ended(&ticket).await;
         assert_removed(&failed);
         assert_eq!(system.ended(&ticket).await, failed);
-        assert_eq!(send().await.await.expect(200).json(), failed);
+        assert_eq!(send().await.expect(200).json(), failed);
         let url = system.redis.url_of("items");
         system.add_worker(&url).await;
         system.assert_drained().await;

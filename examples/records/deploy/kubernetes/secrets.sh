@@ -7,58 +7,19 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../../../../deploy/passwords.sh"
 
-# Prints a new password: 48 hex digits.
-password() {
-    random=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-    test "${#random}" -eq 48
-    printf '%s' "$random"
-}
-
-# Prints stdin in base64, on one line.
-encoded() {
-    base64 | tr -d '\n'
-}
-
-owner=$(password)
-database=$(password)
-records=$(password)
-operator=$(password)
-users=$(sed -f /dev/stdin "$here/../users.acl" <<END
-/^#/d
-/^[[:space:]]*\$/d
-s/@RECORDS_PASSWORD@/$records/
-s/@OPERATOR_PASSWORD@/$operator/
-END
-)
-cat <<END
-apiVersion: v1
-kind: Secret
-metadata:
-  name: records-urls
-  namespace: records
-type: Opaque
-data:
-  database-url: $(printf 'postgres://records:%s@records-postgres:5432/records' "$database" | encoded)
-  redis-url: $(printf 'redis://records:%s@records-redis:6379' "$records" | encoded)
----
-apiVersion: v1
-kind: Secret
-metadata:
-  name: records-postgres
-  namespace: records
-type: Opaque
-data:
-  password: $(printf '%s' "$owner" | encoded)
-  records-password: $(printf '%s' "$database" | encoded)
----
-apiVersion: v1
-kind: Secret
-metadata:
-  name: records-redis
-  namespace: records
-type: Opaque
-data:
-  users.acl: $(printf '%s\n' "$users" | encoded)
-  operator-password: $(printf '%s' "$operator" | encoded)
-END
+owner=$(new_password)
+database=$(new_password)
+records=$(new_password)
+operator=$(new_password)
+all=$(users "$here/../users.acl" RECORDS "$records" OPERATOR "$operator")
+secret records records-urls
+field database-url "postgres://records:$database@records-postgres:5432/records"
+field redis-url "redis://records:$records@records-redis:6379"
+secret records records-postgres
+field password "$owner"
+field records-password "$database"
+secret records records-redis
+field users.acl "$all"
+field operator-password "$operator"
