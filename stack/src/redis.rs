@@ -20,6 +20,7 @@ use crate::wait::wait_for;
 
 pub use options::{Environment, Overrides, RedisOptions};
 pub use owner::Owner;
+use owner::of_readers;
 
 mod options;
 mod owner;
@@ -168,6 +169,7 @@ impl RedisServer {
             server,
             guard,
             sink,
+            readers,
             overrides,
         } = options;
         let context = || format!("cannot prepare {}", dir.display());
@@ -180,10 +182,8 @@ impl RedisServer {
         let credentials = Credentials::load_or_create(&dir)?;
         let (config, users) = (dir.join("redis.conf"), dir.join("users.acl"));
         write_private(&config, CONFIG)?;
-        write_private(
-            &users,
-            &credentials.render(&store.acl(overrides.acl.as_deref())?),
-        )?;
+        let acl = store.acl(overrides.acl.as_deref())? + &of_readers(readers.as_deref())?;
+        write_private(&users, &credentials.render(&acl))?;
 
         let args = ["-c", START, "start-store.sh"]
             .into_iter()

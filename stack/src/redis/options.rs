@@ -24,6 +24,8 @@ pub struct RedisOptions {
     pub guard: Guard,
     /// Gets each log line, if given.
     pub sink: Option<LineSink>,
+    /// The file with users of other teams, which need not exist.
+    pub readers: Option<PathBuf>,
     /// The differences from the shipped configuration.
     pub overrides: Overrides,
 }
@@ -51,6 +53,7 @@ impl RedisOptions {
             server,
             guard,
             sink: None,
+            readers: None,
             overrides: Overrides::default(),
         }
     }

@@ -1,9 +1,12 @@
 //! The two services that own a store.
 
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+use crate::project;
 
 /// The service that owns a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,13 @@ impl Owner {
         }
     }
 
+    /// The file with the users of other teams in this store. Git ignores the file, and a checkout
+    /// has it only if a person made it: see `docs/events.md`.
+    pub fn readers(self) -> PathBuf {
+        let folder = project::root().join("deploy/acl/readers");
+        folder.join(format!("{}-store.acl", self.name()))
+    }
+
     /// The ACL file of the store: from `folder` if it is given, or else that of this revision.
     pub(super) fn acl(self, folder: Option<&Path>) -> Result<String> {
         let (name, shipped) = match self {
@@ -39,5 +49,16 @@ impl Owner {
                 fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
             },
         )
+    }
+}
+
+/// The users in the file of other teams; empty without the file.
+pub(super) fn of_readers(path: Option<&Path>) -> Result<String> {
+    let Some(path) = path else {
+        return Ok(String::new());
+    };
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        text => text.with_context(|| format!("cannot read {}", path.display())),
     }
 }

@@ -166,6 +166,7 @@ impl Plan {
         let (dir, server) = (self.data.store(store), self.server.clone());
         let options = RedisOptions {
             sink: Some(self.output.warnings_sink(&log, |line| line.contains(" # "))),
+            readers: Some(store.readers()),
             ..RedisOptions::new(store, dir, server, guard.clone())
         };
         let port = match store {

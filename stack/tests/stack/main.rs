@@ -11,6 +11,7 @@ mod memory;
 mod onlookers;
 mod order;
 mod process;
+mod readers;
 mod redis;
 mod restarts;
 mod sentinel;
