@@ -17,17 +17,17 @@ use crate::retention::{assert_trimmed_to, left};
 const PAUSE_MS: u64 = 10 * 60 * 1_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// The limit of these tests: 1,008 entries.
-const WEEK: Duration = Duration::from_hours(7 * 24);
-const WEEK_OF_ENTRIES: usize = 1_008;
+pub(crate) const WEEK: Duration = Duration::from_hours(7 * 24);
+pub(crate) const WEEK_OF_ENTRIES: usize = 1_008;
 /// When the first entry was emitted.
 const START_MS: u64 = 1_763_632_806_410;
 /// An id of the year 2100.
 const JUMPED_MS: u64 = 4_102_444_800_000;
 const FOREIGN: &str = "foreign";
-const WARNING: &str = "further behind than FOREIGN_GROUP_LIMIT";
+pub(crate) const WARNING: &str = "further behind than FOREIGN_GROUP_LIMIT";
 
 /// Stores that do not wait for their disks: these tests write thousands of entries, and lose none.
-async fn stores() -> Stores {
+pub(crate) async fn stores() -> Stores {
     let settings = vec![("appendfsync".to_owned(), "no".to_owned())];
     let overrides = Overrides {
         settings,
@@ -52,11 +52,21 @@ async fn trim(trimmer: &Trimmer) {
 
 /// Adds entries with ids of these numbers times 10 minutes, and of `ahead_ms` more.
 async fn add(stores: &Stores, numbers: Range<u64>, ahead_ms: u64) -> Vec<String> {
+    add_to(STREAM, stores, numbers, ahead_ms).await
+}
+
+/// The same, in the stream of a partition.
+pub(crate) async fn add_to(
+    stream: &str,
+    stores: &Stores,
+    numbers: Range<u64>,
+    ahead_ms: u64,
+) -> Vec<String> {
     let ids = numbers.map(|number| format!("{}-1", START_MS + number * PAUSE_MS + ahead_ms));
     let ids: Vec<String> = ids.collect();
     for ids in ids.chunks(500) {
         let added = join_all(ids.iter().map(|id| {
-            let add = Command::new("XADD").key(STREAM).arg(id.as_str());
+            let add = Command::new("XADD").key(stream).arg(id.as_str());
             stores.emitter.run(add.args(["a", "b"]))
         }));
         added.await.into_iter().for_each(|id| drop(id.unwrap()));

@@ -126,8 +126,13 @@ impl Stores {
 
     /// The store of the stream as its owner sees it.
     pub(crate) fn owner_of_stream(&self) -> Store {
+        self.owner_of_streams(Partitions::NONE)
+    }
+
+    /// The same, with a stream in each of these partitions.
+    pub(crate) fn owner_of_streams(&self, partitions: Partitions) -> Store {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
-        Store::new(redis, LAYOUT, &[LUA], Partitions::NONE)
+        Store::new(redis, LAYOUT, &[LUA], partitions)
     }
 
     /// Starts a consumer of this name. It takes over no entries of others while a test runs.

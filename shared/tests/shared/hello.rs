@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use stack::client;
 use stack::ports;
+use stack::project;
 use stack::wait::wait_until;
 use tokio::process::{Child, Command};
 
@@ -46,11 +47,11 @@ async fn build() -> PathBuf {
     profile_dir.join("examples").join("hello")
 }
 
-fn start(program: &Path, address: &str, drain_delay: &str) -> Child {
+fn start(program: &Path, address: &str, settings: &[(&str, &str)]) -> Child {
     Command::new(program)
         .arg("serve")
-        .envs([("HTTP_ADDR", address), ("GREETING", "Bonjour")])
-        .env("DRAIN_DELAY", drain_delay)
+        .env("HTTP_ADDR", address)
+        .envs(settings.iter().copied())
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -82,7 +83,11 @@ async fn the_example_serves_and_stops_without_any_store() {
     let program = build().await;
     let port = ports::free().unwrap();
     let address = format!("127.0.0.1:{}", port.number());
-    let child = start(&program, &address, "0");
+    let child = start(
+        &program,
+        &address,
+        &[("GREETING", "Bonjour"), ("DRAIN_DELAY", "0")],
+    );
     let get = async |path: &str| client::get(format!("http://{address}{path}")).await;
     wait_readiness(&address, 200).await;
 
@@ -113,11 +118,44 @@ async fn a_second_signal_ends_a_process_with_the_status_of_that_signal() {
     for (second, status) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
         let port = ports::free().unwrap();
         let address = format!("127.0.0.1:{}", port.number());
-        let child = start(&program, &address, "60s");
+        let child = start(&program, &address, &[("DRAIN_DELAY", "60s")]);
         wait_readiness(&address, 200).await;
         tell(&child, Signal::SIGTERM);
         wait_readiness(&address, 503).await;
         tell(&child, second);
         assert_eq!(end(child).await.code(), Some(status));
     }
+}
+
+/// The first block of `docs/build-your-own.md` starts the example and calls it.
+#[tokio::test]
+async fn the_example_answers_what_the_page_says() {
+    let page = std::fs::read_to_string(project::root().join("docs/build-your-own.md")).unwrap();
+    let mut lines = page
+        .lines()
+        .skip_while(|line| *line != "```console")
+        .skip(1);
+    assert_eq!(lines.next(), Some("$ cargo run --example hello -- serve"));
+    let path = lines
+        .next()
+        .unwrap()
+        .strip_prefix("$ curl http://127.0.0.1:8080");
+    let (path, printed) = (path.unwrap(), lines.next().unwrap());
+
+    let program = build().await;
+    let help = Command::new(&program).arg("--help").output().await.unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut settings = help.lines().map(|line| line.split_whitespace().take(2));
+    assert!(
+        settings.any(|words| words.eq(["HTTP_ADDR", "127.0.0.1:8080"])),
+        "{help}"
+    );
+    let port = ports::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let _child = start(&program, &address, &[]);
+    wait_readiness(&address, 200).await;
+    let answer = client::get(format!("http://{address}{path}"))
+        .await
+        .unwrap();
+    assert_eq!(answer.text().await.unwrap(), printed);
 }

@@ -31,6 +31,7 @@ mod dead_letter_losses;
 mod dead_letters;
 mod deaths;
 mod foreign_groups;
+mod foreign_partitions;
 mod large_entries;
 mod live;
 mod progress;

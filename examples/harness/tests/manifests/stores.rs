@@ -80,7 +80,7 @@ impl Store {
     }
 }
 
-/// Makes a folder for each volume of a pod, with the files of ConfigMaps. The users of the server
+/// Makes a folder for each volume of a pod, with the files of its `ConfigMap`. The users of the server
 /// are in a secret, with passwords.
 fn fill(folder: &Path, pod: Pod<'_>, objects: &[Value], users: &str) {
     for volume in items(&pod.spec["volumes"]) {

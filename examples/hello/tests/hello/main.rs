@@ -5,5 +5,7 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
+mod console;
+mod load;
 mod page;
 mod pair;

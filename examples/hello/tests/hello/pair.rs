@@ -11,18 +11,19 @@ use stack::wait::eventually;
 use tokio::task::spawn_blocking;
 
 /// Both processes, each with a server of its own.
-struct Pair {
-    greeter: Member,
-    counter: Member,
-    streams: Redis,
-    counts: Redis,
-    site: Site,
+pub(crate) struct Pair {
+    pub(crate) greeter: Member,
+    pub(crate) counter: Member,
+    pub(crate) streams: Redis,
+    pub(crate) counts: Redis,
+    pub(crate) site: Site,
 }
 
-type Counts = BTreeMap<String, u64>;
+/// How often each person was greeted.
+pub(crate) type Counts = BTreeMap<String, u64>;
 
 impl Pair {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (streams, counts) = tokio::join!(Box::pin(Redis::start()), Box::pin(Redis::start()));
         let (streams, counts) = (streams.unwrap(), counts.unwrap());
         let program = spawn_blocking(|| program::build(&["hello"]));
@@ -81,6 +82,12 @@ impl Pair {
 
     /// Waits until the group has acknowledged every entry. These are then the counts.
     async fn assert_counted<const COUNT: usize>(&self, expected: [(&str, u64); COUNT]) {
+        let expected = expected.map(|(name, count)| (name.to_owned(), count));
+        self.assert_counts(&Counts::from(expected)).await;
+    }
+
+    /// The same, for any number of persons.
+    pub(crate) async fn assert_counts(&self, expected: &Counts) {
         eventually("the end of all entries", async || {
             let groups = Command::new("XINFO").arg("GROUPS").key("greeted");
             let groups = client(&self.streams).run(groups).await.ok()?.list().ok()?;
@@ -92,8 +99,7 @@ impl Pair {
             (is_zero("pending") && is_zero("lag")).then_some(())
         })
         .await;
-        let expected = expected.map(|(name, count)| (name.to_owned(), count));
-        assert_eq!(self.counted().await, Counts::from(expected));
+        assert_eq!(&self.counted().await, expected);
     }
 }
 
