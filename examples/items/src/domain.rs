@@ -183,17 +183,6 @@ impl FromStr for ItemValue {
 }
 
 impl Ticket {
-    /// The ticket of a write that was queued.
-    pub fn queued(id: TicketId, item_id: ItemId, version: u64, queued_at: Timestamp) -> Self {
-        Self {
-            id,
-            item_id,
-            version,
-            state: TicketState::Queued,
-            queued_at,
-        }
-    }
-
     /// Whether the write was applied or failed.
     pub fn has_ended(&self) -> bool {
         self.state != TicketState::Queued

@@ -14,7 +14,7 @@ mod read;
 mod reply;
 
 use crate::domain::{
-    Applied, Enqueued, ItemId, ItemValue, QueueLimits, Ticket, TicketId, TicketLimits, WriteQueued,
+    Applied, Enqueued, ItemId, ItemValue, QueueLimits, TicketId, TicketLimits, WriteQueued,
 };
 use crate::keys;
 
@@ -74,15 +74,9 @@ impl ItemStore {
         let partition = keys::partition_of(partitions, item_id);
         let call =
             calls::enqueue_write(partition, (id, item_id, value), context, self.limits, claim);
-        let ticket = |id, version, at| Ticket::queued(id, item_id.clone(), version, at);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
-            Once::Now(outcome) => Once::Now(reply::queued(&outcome, |version, at| {
-                ticket(id, version, at)
-            })?),
-            Once::Before(answer) => {
-                let (id, version, at) = reply::queued_before(&answer)?;
-                Once::Before(Enqueued::Queued(ticket(id, version, at)))
-            }
+            Once::Now(outcome) => Once::Now(reply::enqueued(item_id, &outcome)?),
+            Once::Before(answer) => Once::Before(reply::queued(item_id, &answer)?),
             Once::KeyReused => Once::KeyReused,
         })
     }

@@ -11,9 +11,6 @@ use shared::http::json::{BodyFields, FromFields};
 
 use crate::domain::{Item, ItemValue, MAX_VALUE_BYTES, Ticket, TicketId, TicketState};
 
-/// The value in the body of a write.
-pub(super) struct NewValue(pub(super) ItemValue);
-
 /// An item.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Item", example)]
@@ -69,7 +66,7 @@ pub(super) struct TicketBody {
 
 shared::id_schema!(TicketId, "ticket_id");
 
-impl FromFields for NewValue {
+impl FromFields for ItemValue {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("NewValue", "What an item is to hold.")
             .required(
@@ -81,7 +78,7 @@ impl FromFields for NewValue {
     }
 
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
-        fields.parsed("value").map(Self)
+        fields.parsed("value")
     }
 }
 

@@ -14,7 +14,6 @@ use shared::http::request::RequestScope;
 use shared::http::wait::Timeout;
 
 use super::answer::{GetResponse, WriteResponse};
-use super::body::NewValue;
 use super::params::{GivenId, GivenValue, WaitFor, not_found};
 use super::problems::{QUEUE_FULL, WRITE_ENDED};
 use super::{Api, Tag};
@@ -66,7 +65,7 @@ impl ItemApi {
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
         key: KeyHeader,
-        body: OptionalBody<NewValue>,
+        body: OptionalBody<ItemValue>,
     ) -> Result<WriteResponse, Problem> {
         let item_id = item_id.0.for_write()?;
         let value = the_value(value.0, body.0)?;
@@ -152,10 +151,10 @@ fn removed() -> Problem {
 }
 
 /// The value that a client gave in the query or in the body.
-fn the_value(query: Option<GivenValue>, body: Option<NewValue>) -> Result<ItemValue, Problem> {
+fn the_value(query: Option<GivenValue>, body: Option<ItemValue>) -> Result<ItemValue, Problem> {
     let invalid = |fault: &dyn std::fmt::Display| BodyFields::one_invalid("value", fault);
     match (query, body) {
-        (None, Some(NewValue(value))) => Ok(value),
+        (None, Some(value)) => Ok(value),
         (Some(GivenValue(text)), None) => text.parse().map_err(|error| invalid(&error)),
         (Some(_), Some(_)) => Err(invalid(
             &"is given in the query and in the body: give it once",

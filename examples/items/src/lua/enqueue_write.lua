@@ -4,12 +4,11 @@
   ARGV  1 ticket id   2 item id   3 value   4 traceparent   5 request id
         6 most writes that wait   7 most bytes of their values   8 most entries of the stream
         9 prefix of the keys of claims   10 hash of the idempotency key   11 fingerprint
-  Reply {1, 1, version, now in ms}   queued
-        {1, 0}                       too many writes or bytes wait: nothing was queued
-        {1, 2}                       the stream has too many entries: nothing was queued
-        {2, answer}                  the key was used for the same request; the answer is
-                                     `<ticket id> <version> <queued at>`
-        {3}                          the key was used for another request
+  Reply {1, 1, answer}   queued; the answer is `<ticket id> <version> <queued at>`
+        {1, 0}           too many writes or bytes wait: nothing was queued
+        {1, 2}           the stream has too many entries: nothing was queued
+        {2, answer}      the key was used for the same request
+        {3}              the key was used for another request
   Event write_queued ]]
 local DONE, QUEUED, FULL, STREAM_FULL = 1, 1, 0, 2
 
@@ -58,8 +57,9 @@ local function enqueue_write(keys, args)
     'queued_at', int(now), 'entry', entry, 'value', args[3])
   waiting.writes, waiting.bytes = waiting.writes + 1, waiting.bytes + #args[3]
   write_backlog(backlog, waiting)
-  remember(args, now, args[1] .. ' ' .. int(version) .. ' ' .. int(now))
-  return {DONE, QUEUED, version, now}
+  local answer = args[1] .. ' ' .. int(version) .. ' ' .. int(now)
+  remember(args, now, answer)
+  return {DONE, QUEUED, answer}
 end
 
 register('enqueue_write', enqueue_write)

@@ -8,18 +8,12 @@ use shared::redis::{RedisError, Reply};
 
 use crate::domain::{Applied, Enqueued, Item, ItemId, Ticket, TicketId, TicketState};
 
-/// The outcome of a request to queue a write. `ticket` makes its ticket.
-pub(super) fn queued(
-    outcome: &[Reply],
-    ticket: impl FnOnce(u64, Timestamp) -> Ticket,
-) -> Result<Enqueued, RedisError> {
+/// The outcome of a request to queue a write.
+pub(super) fn enqueued(item_id: &ItemId, outcome: &[Reply]) -> Result<Enqueued, RedisError> {
     match outcome {
         [full] if full.int()? == 0 => Ok(Enqueued::QueueFull),
         [full] if full.int()? == 2 => Ok(Enqueued::StreamFull),
-        [queued, version, at] if queued.int()? == 1 => Ok(Enqueued::Queued(ticket(
-            version.unsigned()?,
-            timestamp(at)?,
-        ))),
+        [queued, answer] if queued.int()? == 1 => self::queued(item_id, &answer.clone().text()?),
         _ => Err(unexpected(
             "enqueue_write",
             format!("{} values", outcome.len()),
@@ -27,11 +21,16 @@ pub(super) fn queued(
     }
 }
 
-/// What `enqueue_write` remembers of a write: its ticket, its version, and when it was queued.
-pub(super) fn queued_before(answer: &str) -> Result<(TicketId, u64, Timestamp), RedisError> {
+/// A write that was queued: the answer has its ticket, its version, and when it was queued.
+pub(super) fn queued(item_id: &ItemId, answer: &str) -> Result<Enqueued, RedisError> {
     let mut words = answer.split(' ');
-    let (id, version, at) = (words.next(), words.next(), words.next());
-    Ok((word(id)?, word(version)?, Timestamp::from_millis(word(at)?)))
+    Ok(Enqueued::Queued(Ticket {
+        id: word(words.next())?,
+        item_id: item_id.clone(),
+        version: word(words.next())?,
+        state: TicketState::Queued,
+        queued_at: Timestamp::from_millis(word(words.next())?),
+    }))
 }
 
 /// The outcome of a write.
