@@ -127,10 +127,8 @@ pub enum Applied {
     Now,
     /// The item keeps the value of a later write.
     Superseded,
-    /// The write ended at an earlier delivery.
+    /// The write ended at an earlier delivery. Its ticket may be gone.
     Before,
-    /// The ticket is gone. Only tickets of ended writes are removed, so the write ended long ago.
-    Forgotten,
     /// The item or the ticket is not what a worker wrote.
     Damaged,
 }

@@ -43,7 +43,7 @@ fn settlement(write: &WriteQueued, outcome: Applied) -> Settlement {
         Applied::Superseded => {
             tracing::info!(%ticket_id, version, trace_id, "write applied: a later write of the item stays");
         }
-        Applied::Before | Applied::Forgotten => {
+        Applied::Before => {
             tracing::debug!(%ticket_id, version, trace_id, "delivered again: the write had ended before");
         }
         Applied::Damaged => {

@@ -9,11 +9,10 @@
   Reply for each write
         1   applied
         2   a later write of the item was applied before: the item keeps its value
-        3   the write ended at an earlier delivery
-        4   the ticket is gone: the write ended long ago
-        5   the item or the ticket is damaged: nothing was changed ]]
+        3   the write ended at an earlier delivery; only tickets of ended writes are removed
+        4   the item or the ticket is damaged: nothing was changed ]]
 local MAX_BATCH, FIRST_KEY, FIRST_ARG = 100, 5, 3
-local APPLIED, SUPERSEDED, BEFORE, FORGOTTEN, DAMAGED = 1, 2, 3, 4, 5
+local APPLIED, SUPERSEDED, BEFORE, DAMAGED = 1, 2, 3, 4
 
 -- The version of an item, 0 for a new one; nil for a damaged item.
 local function version_of(item)
@@ -27,9 +26,7 @@ end
 -- Applies one write. Answers its outcome, and the bytes that leave the backlog.
 local function apply(write, kept, changes)
   local ticket = read_ticket(write.ticket)
-  if ticket == nil then
-    return FORGOTTEN
-  elseif ticket and ticket.status ~= 'queued' then
+  if ticket == nil or ticket and ticket.status ~= 'queued' then
     return BEFORE
   end
   local is_whole = ticket and ticket.value and is_ticket_of(ticket, write.item_id, write.version)

@@ -39,8 +39,7 @@ pub(super) fn applied(reply: &Reply) -> Result<Applied, RedisError> {
         1 => Applied::Now,
         2 => Applied::Superseded,
         3 => Applied::Before,
-        4 => Applied::Forgotten,
-        5 => Applied::Damaged,
+        4 => Applied::Damaged,
         other => return Err(unexpected("apply_writes", other)),
     })
 }

@@ -107,7 +107,7 @@ async fn a_write_whose_ticket_was_removed_is_taken_for_one_that_has_ended() {
     store.apply_writes(&[delivered(&ticket)]).await.unwrap();
     let _: u64 = operate(&redis, &["DEL", &format!("ticket:{}", ticket.id)]).await;
     let again = store.apply_writes(&[delivered(&ticket)]).await.unwrap();
-    assert_eq!(again, [Applied::Forgotten]);
+    assert_eq!(again, [Applied::Before]);
     assert!(
         !store
             .fail_write(&delivered(&ticket).event, "late")
