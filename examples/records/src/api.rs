@@ -1,6 +1,7 @@
 //! The HTTP API of records.
 
 use poem_openapi::{OpenApiService, Tags};
+use postgres::StoreError;
 use shared::http::openapi;
 use shared::http::problem::{
     INTERNAL, NOT_FOUND, Problem, RETRY_AFTER, STORE_REFUSED, STORE_UNAVAILABLE,
@@ -16,7 +17,7 @@ pub mod problems;
 mod record;
 
 use crate::api::record::RecordApi;
-use crate::store::{RecordStore, StoreError};
+use crate::store::RecordStore;
 
 /// What the operations need.
 #[derive(Clone)]
@@ -31,25 +32,6 @@ type Apis = Slashed<RecordApi>;
 enum Tag {
     /// Numbers, each under the id of a user and a key.
     Records,
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Refused(_) => {
-                let detail = "the database is not available just now; nothing was changed";
-                Self::new(&STORE_REFUSED, detail).retry_after(RETRY_AFTER)
-            }
-            StoreError::Unknown(_) => {
-                let detail = "the database did not answer; whether a change was made is unknown";
-                Self::new(&STORE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
-            }
-            StoreError::Broken(_) => {
-                tracing::error!(%error, "the database answered something unexpected");
-                Self::new(&INTERNAL, "an unexpected error; it has been logged")
-            }
-        }
-    }
 }
 
 /// The routes of the API and its document.
@@ -76,6 +58,23 @@ fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()>
     let service = OpenApiService::new(apis(api), "Records", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)
+}
+
+fn failed(error: StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) => {
+            let detail = "the database is not available just now; nothing was changed";
+            Problem::new(&STORE_REFUSED, detail).retry_after(RETRY_AFTER)
+        }
+        StoreError::Unknown(_) => {
+            let detail = "the database did not answer; whether a change was made is unknown";
+            Problem::new(&STORE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
+        }
+        error @ (StoreError::Refused { .. } | StoreError::Broken(_)) => {
+            tracing::error!(%error, "a call to the database failed");
+            Problem::new(&INTERNAL, "an unexpected error; it has been logged")
+        }
+    }
 }
 
 fn not_found() -> Problem {

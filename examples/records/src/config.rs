@@ -1,13 +1,12 @@
 //! The configuration of records.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use postgres::DatabaseUrl;
 use shared::base::config::{Configuration, Reader, Setting};
 use shared::redis::RedisUrl;
 use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
-use sqlx::postgres::PgConnectOptions;
 
 /// All settings of records.
 #[derive(Debug)]
@@ -27,10 +26,6 @@ pub struct Config {
     /// Longest wait for an answer of the cache. Read from `CACHE_TIMEOUT`.
     pub cache_timeout: Duration,
 }
-
-/// The address of a database, with a password that `Debug` and `Display` never show.
-#[derive(Clone)]
-pub struct DatabaseUrl(PgConnectOptions);
 
 /// The address of the cache: one server. A server that takes over from another one may have old
 /// values, so there is no form for several.
@@ -77,9 +72,6 @@ const CACHE_TIMEOUT: Setting = Setting {
     help: "longest wait for an answer of the cache, 10ms to 5s; then the database is asked",
 };
 const SECOND: Duration = Duration::from_secs(1);
-/// The error for a text that is not the address of a database.
-const URL_FORM: &str = "expected postgres://user:password@host:port/database";
-
 /// The error for a text that is not the address of a cache.
 const CACHE_FORM: &str = "expected redis://user:password@host:port: one server that keeps no files, no Sentinel or cluster";
 
@@ -87,13 +79,6 @@ impl CacheUrl {
     /// The address for the client.
     pub fn server(&self) -> &RedisUrl {
         &self.0
-    }
-}
-
-impl DatabaseUrl {
-    /// The address for the client.
-    pub fn options(&self) -> PgConnectOptions {
-        self.0.clone()
     }
 }
 
@@ -133,31 +118,5 @@ impl FromStr for CacheUrl {
             return Err(CACHE_FORM.to_owned());
         }
         text.parse().map(Self)
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = ["postgres://", "postgresql://"];
-        if !known.iter().any(|scheme| text.starts_with(scheme)) {
-            return Err(URL_FORM);
-        }
-        text.parse().map(Self).map_err(|_| URL_FORM)
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.0.get_database().unwrap_or_default();
-        let (host, port) = (self.0.get_host(), self.0.get_port());
-        write!(f, "the database {name} at {host}:{port}")
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -35,10 +35,12 @@ pub enum Number {
 #[error("must be a whole number")]
 pub struct InvalidNumber;
 
-/// A change of a value. A negative number changes the value in the other direction, and zero leaves
-/// it as it is.
+/// A change of a record. A negative number changes the value in the other direction, and zero
+/// leaves it as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// Creates the record with this value.
+    Create(i64),
     /// Adds this number.
     Increment(i64),
     /// Subtracts this number.
@@ -47,22 +49,13 @@ pub enum Change {
 
 /// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// The value after the change.
-    To(i64),
-    /// There is no such record.
-    NotFound,
+pub enum Written {
+    /// The record has this value.
+    Value(i64),
+    /// Nothing was changed: the record is missing, or the name of a new one is taken.
+    Nothing,
     /// The value would be beyond 64 bits. It stays as it is.
     Overflow,
-}
-
-/// The outcome of a creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Creation {
-    /// The record has this value.
-    Created(i64),
-    /// There is a record of this name already.
-    Duplicate,
 }
 
 /// A value, and where it was read.
@@ -70,17 +63,8 @@ pub enum Creation {
 pub struct Found {
     /// The value of the record.
     pub value: i64,
-    /// Where it was read.
-    pub source: Source,
-}
-
-/// Where a value was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// In the cache.
-    Cache,
-    /// In the database.
-    Database,
+    /// Whether it was read in the cache, and not in the database.
+    pub is_cached: bool,
 }
 
 /// Most characters of the id of a user, and of a key.
@@ -99,13 +83,16 @@ impl Name {
 }
 
 impl Change {
-    /// The value after this change; `None` if it would be beyond 64 bits. Postgres carries the rule
+    /// The outcome for a record with this value, or for a missing one. Postgres carries the rule
     /// out. Here it is stated once more, and a test holds the two together.
-    pub fn apply(self, value: i64) -> Option<i64> {
-        match self {
-            Self::Increment(number) => value.checked_add(number),
-            Self::Decrement(number) => value.checked_sub(number),
-        }
+    pub fn apply(self, before: Option<i64>) -> Written {
+        let after = match (self, before) {
+            (Self::Create(value), None) => Some(value),
+            (Self::Increment(number), Some(value)) => value.checked_add(number),
+            (Self::Decrement(number), Some(value)) => value.checked_sub(number),
+            (Self::Create(_), Some(_)) | (_, None) => return Written::Nothing,
+        };
+        after.map_or(Written::Overflow, Written::Value)
     }
 }
 

@@ -19,24 +19,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::{Link, StoreError};
 use shared::base::gate::Gates;
 use shared::base::health::Note;
 use shared::base::shutdown::Shutdown;
 use shared::store::claim::{Claim, Once};
 
 mod cache;
-mod connections;
 mod database;
-mod error;
 mod owed;
 mod statements;
 
 use crate::config::Config;
-use crate::domain::{Change, Changed, Creation, Found, RecordId, Source};
+use crate::domain::{Change, Found, RecordId, Written};
 use crate::store::cache::{Cache, Entry, Hold, Look};
-use crate::store::connections::Link;
-use crate::store::database::{Database, Written};
-pub use crate::store::error::StoreError;
+use crate::store::database::Database;
 
 /// The records. Cheap to clone.
 #[derive(Clone)]
@@ -76,45 +73,16 @@ impl RecordStore {
         readers.pass(id.clone(), || self.0.find(id)).await
     }
 
-    /// Creates a record if its name is free; with a claim, once for its key.
-    pub async fn create_record(
-        &self,
-        id: &RecordId,
-        value: i64,
-        claim: Option<&Claim>,
-    ) -> Result<Once<Creation>, StoreError> {
-        let create = |link, is_stale| {
-            let database = &self.0.database;
-            database.create_record(link, id, value, claim, is_stale)
-        };
-        Ok(once(
-            &self.0.write(id, create).await?,
-            |written| match written {
-                Written::Value(value) => Creation::Created(value),
-                Written::Nothing | Written::Overflow => Creation::Duplicate,
-            },
-        ))
-    }
-
-    /// Changes the value of a record in one statement; with a claim, once for its key.
-    pub async fn change_value(
+    /// Changes a record in one statement; with a claim, once for its key.
+    pub async fn change_record(
         &self,
         id: &RecordId,
         change: Change,
         claim: Option<&Claim>,
-    ) -> Result<Once<Changed>, StoreError> {
-        let write = |link, is_stale| {
-            let database = &self.0.database;
-            database.change_value(link, id, change, claim, is_stale)
-        };
-        Ok(once(
-            &self.0.write(id, write).await?,
-            |written| match written {
-                Written::Value(value) => Changed::To(value),
-                Written::Nothing => Changed::NotFound,
-                Written::Overflow => Changed::Overflow,
-            },
-        ))
+    ) -> Result<Once<Written>, StoreError> {
+        let database = &self.0.database;
+        let write = |link, is_stale| database.change_record(link, id, change, claim, is_stale);
+        self.0.write(id, write).await
     }
 
     /// Deletes a record. Answers whether there was one.
@@ -172,8 +140,8 @@ impl Inner {
     async fn find(&self, id: &RecordId) -> Result<Option<Found>, StoreError> {
         let lease = match self.cache.look(self.entry(id)?).await {
             Look::Value(value) => {
-                let source = Source::Cache;
-                return Ok(Some(Found { value, source }));
+                let is_cached = true;
+                return Ok(Some(Found { value, is_cached }));
             }
             Look::Lease(lease) => Some(lease),
             Look::Nothing => None,
@@ -182,8 +150,8 @@ impl Inner {
         if let Some(lease) = lease {
             self.cache.fill(lease, value.clone().ok().flatten()).await;
         }
-        let source = Source::Database;
-        Ok(value?.map(|value| Found { value, source }))
+        let is_cached = false;
+        Ok(value?.map(|value| Found { value, is_cached }))
     }
 
     /// Makes a change between hold and release. Without a hold, the change notes that the record is
@@ -202,11 +170,15 @@ impl Inner {
         let link = self.database.connect().await?;
         let hold = self.cache.hold(entry).await;
         let changed = change(link, hold.is_none()).await;
-        match (hold, &changed) {
-            (None, Err(StoreError::Refused(_))) => {}
-            (None, _) => self.cache.distrust(),
-            (Some(hold), Err(StoreError::Unknown(_))) => drop(hold),
-            (Some(hold), changed) => self.release(id, hold, changed.is_ok()).await,
+        let is_unchanged = matches!(
+            changed,
+            Err(StoreError::Unavailable(_) | StoreError::Refused { .. })
+        );
+        match hold {
+            None if is_unchanged => {}
+            None => self.cache.distrust(),
+            Some(hold) if matches!(changed, Err(StoreError::Unknown(_))) => drop(hold),
+            Some(hold) => self.release(id, hold, is_unchanged).await,
         }
         changed
     }
@@ -214,8 +186,8 @@ impl Inner {
     /// Ends a hold. If the cache does not hear of the end of a change, it may have lost the hold
     /// before, and may have the old value. If the database cannot be told either, the removal stays
     /// owed.
-    async fn release(&self, id: &RecordId, hold: Hold, is_changed: bool) {
-        if self.cache.release(&hold).await || !is_changed {
+    async fn release(&self, id: &RecordId, hold: Hold, is_unchanged: bool) {
+        if self.cache.release(&hold).await || is_unchanged {
             return hold.forget();
         }
         match self.database.note_stale(id).await {
@@ -228,14 +200,5 @@ impl Inner {
     fn entry(&self, id: &RecordId) -> Result<Entry, StoreError> {
         let (user_id, key) = (id.user_id.as_str(), id.key.as_str());
         Ok(Entry::of(self.database.identity()?, user_id, key))
-    }
-}
-
-/// The outcome of a statement in the words of the domain.
-fn once<T>(once: &Once<Written, i64>, outcome: impl Fn(Written) -> T) -> Once<T> {
-    match once {
-        Once::Now(written) => Once::Now(outcome(*written)),
-        Once::Before(answer) => Once::Before(outcome(Written::Value(*answer))),
-        Once::KeyReused => Once::KeyReused,
     }
 }

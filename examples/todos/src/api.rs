@@ -3,6 +3,7 @@
 use poem_openapi::{OpenApiService, Tags};
 use shared::base::shutdown::Shutdown;
 use shared::http::openapi;
+use shared::http::problem::Problem;
 use shared::http::public_url::PublicUrl;
 use shared::http::routes::{NO_STORE, Routes};
 use shared::http::slashed::Slashed;
@@ -16,10 +17,12 @@ mod todo;
 mod todos;
 mod wait;
 
+use crate::api::problems::unanswered;
 use crate::api::todo::TodoApi;
 use crate::api::todos::{GreetApi, TodosApi};
+use crate::domain::TodoId;
 use crate::kafka::Publisher;
-use crate::store::TodoStore;
+use crate::store::{Stored, TodoStore};
 
 /// What the operations need.
 #[derive(Clone)]
@@ -40,6 +43,12 @@ type Apis = (GreetApi, Slashed<TodosApi>, TodoApi);
 enum Tag {
     /// What there is to do.
     Todos,
+}
+
+impl Api {
+    async fn find(&self, id: TodoId) -> Result<Option<Stored>, Problem> {
+        self.store.find(id).await.map_err(unanswered)
+    }
 }
 
 /// The routes of the API and its documents.

@@ -112,8 +112,15 @@ async fn try_create(
 }
 
 impl ClientContext for Logged {
+    /// A line of the client library is not more than a warning: the process reports by itself what
+    /// fails.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::warn!(target: "kafka", facility, message);
+            }
+            _ => tracing::debug!(target: "kafka", facility, message),
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -123,16 +130,5 @@ impl ClientContext for Logged {
         } else {
             tracing::debug!(target: "kafka", %error, reason, "the client of the broker reports an error");
         }
-    }
-}
-
-/// Writes a line of the client library into the log. It is not more than a warning: the process
-/// reports by itself what fails.
-pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            tracing::warn!(target: "kafka", facility, message);
-        }
-        _ => tracing::debug!(target: "kafka", facility, message),
     }
 }

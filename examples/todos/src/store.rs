@@ -1,19 +1,21 @@
 //! The todos in Postgres. `api` reads them, and `worker` alone changes them.
 
+use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
-use shared::base::shutdown::{Shutdown, sleep_unless};
+use postgres::{Connections, Limits, StoreError};
+use shared::base::shutdown::Shutdown;
 use shared::http::page::Limit;
-use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, FromRow};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres, query_as};
 use tokio::time::timeout;
 
 mod apply;
-mod error;
 
 pub use apply::{Applied, Step};
-pub use error::StoreError;
 
 use crate::config::DatabaseSettings;
 use crate::domain::{ChangeId, Description, Position, Title, Todo, TodoId};
@@ -22,7 +24,7 @@ use crate::kafka::Receipt;
 /// The todos in Postgres. Cheap to clone.
 #[derive(Clone)]
 pub struct TodoStore {
-    pool: PgPool,
+    connections: Arc<Connections>,
 }
 
 /// A todo, and the change that created it.
@@ -53,39 +55,25 @@ struct Row {
     created_by: String,
 }
 
-/// Most connections of a process. Postgres allows 100 in all by default.
-const MAX_CONNECTIONS: u32 = 10;
-/// Longest wait for a connection.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest time that Postgres works on a statement before it breaks the statement off, and longest
-/// time that it waits for the next statement of a transaction. A process that freezes inside its
-/// transaction would keep the row of its position locked.
-const STATEMENT_TIMEOUT: &str = "5s";
-/// Longest wait for an answer, a connection included. A server that is silent never answers.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+const LIMITS: Limits = Limits {
+    service: "todos",
+    // Postgres allows 100 in all by default.
+    connections: 10,
+    connect: Duration::from_secs(2),
+    answer: Duration::from_secs(6),
+    // A process that freezes inside its transaction would keep the row of its position locked.
+    server: Duration::from_secs(5),
+};
 /// Longest wait for the answer to a question of a client, a connection included.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// The encoding that a database must have, so that it takes every text.
-const ENCODING: &str = "UTF8";
 
 impl TodoStore {
     /// The store in this database. It connects when it is first asked.
     pub fn new(settings: &DatabaseSettings) -> Self {
-        let options = settings.url.options().clone();
-        let options = options
-            .application_name("todos")
-            .options([
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
-                ("client_min_messages", "warning"),
-            ])
-            .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(CONNECTION_TIMEOUT)
-            .connect_lazy_with(options);
-        Self { pool }
+        let connections = Arc::new(Connections::new(&settings.url, LIMITS));
+        Self { connections }
     }
 
     /// Waits until the database is there, and brings its tables up to date. Gives up after the last
@@ -95,61 +83,37 @@ impl TodoStore {
         settings: &DatabaseSettings,
         shutdown: &Shutdown,
     ) -> anyhow::Result<()> {
-        let DatabaseSettings {
-            url,
-            attempts,
-            retry_delay,
-        } = settings;
-        let mut reason = String::new();
-        for attempt in 1..=*attempts {
-            match self.migrate().await {
-                Ok(()) => return Ok(()),
-                Err(error) => reason = error.to_string(),
-            }
-            tracing::warn!(attempt, attempts, "not ready: {reason}");
-            if attempt < *attempts && !sleep_unless(shutdown, *retry_delay).await {
-                return Ok(());
-            }
-        }
-        bail!(
-            "gave up on the database {url} after {attempts} attempts, {retry_delay:?} apart: {reason}"
-        )
+        let waits = iter::repeat_n(settings.retry_delay, settings.attempts - 1);
+        let opening = self
+            .connections
+            .open(&MIGRATIONS, "SELECT 'open'", waits, shutdown);
+        opening.await.map(drop)
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let answer = sqlx::query("SELECT 1").execute(&self.pool);
-        within(QUESTION_TIMEOUT, answer).await.map(drop)
-    }
-
-    /// A todo, if it exists.
-    pub async fn find(&self, id: TodoId) -> Result<Option<Todo>, StoreError> {
-        Ok(self.find_stored(id).await?.map(|stored| stored.todo))
+        in_time(self.connections.ping()).await
     }
 
     /// A todo, and the change that created it.
-    pub async fn find_stored(&self, id: TodoId) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query_as::<_, Row>(
+    pub async fn find(&self, id: TodoId) -> Result<Option<Stored>, StoreError> {
+        let find = query_as::<_, Row>(
             "SELECT id::text, title, description, completed, created_by::text FROM todos
              WHERE id = $1::uuid",
-        )
-        .bind(id.to_string())
-        .fetch_optional(&self.pool);
-        let row = within(QUESTION_TIMEOUT, row).await?;
-        row.map(Row::stored).transpose()
+        );
+        let rows = self.ask(find.bind(id.to_string())).await?;
+        rows.into_iter().next().map(Row::stored).transpose()
     }
 
     /// Up to `limit` todos behind the todo `after`, by their ids.
     pub async fn list(&self, after: Option<TodoId>, limit: Limit) -> Result<Vec<Todo>, StoreError> {
         let limit = i64::try_from(limit.get()).unwrap_or(i64::MAX);
-        let rows = sqlx::query_as::<_, Row>(
+        let list = query_as::<_, Row>(
             "SELECT id::text, title, description, completed, created_by::text FROM todos
              WHERE $1::uuid IS NULL OR id > $1::uuid ORDER BY id LIMIT $2",
-        )
-        .bind(after.map(|id| id.to_string()))
-        .bind(limit)
-        .fetch_all(&self.pool);
-        let rows = within(QUESTION_TIMEOUT, rows).await?;
+        );
+        let list = list.bind(after.map(|id| id.to_string())).bind(limit);
+        let rows = self.ask(list).await?;
         rows.into_iter().map(|row| Ok(row.stored()?.todo)).collect()
     }
 
@@ -163,49 +127,37 @@ impl TodoStore {
             return Ok(Look::NotYet);
         }
         // This question follows the answer to the first, so it sees the effect of the message.
-        Ok(Look::Applied(self.find_stored(id).await?))
+        Ok(Look::Applied(self.find(id).await?))
     }
 
     /// How far a partition was applied.
     pub async fn position(&self, partition: i32) -> Result<Position, StoreError> {
-        let row = sqlx::query_as::<_, (i64, String)>(
+        let find = query_as::<_, (i64, String)>(
             "SELECT next_offset, fingerprint FROM positions WHERE partition = $1",
-        )
-        .bind(partition)
-        .fetch_optional(&self.pool);
-        let row = within(QUESTION_TIMEOUT, row).await?;
-        let (next_offset, fingerprint) = row.unwrap_or_default();
+        );
+        let mut rows = self.ask(find.bind(partition)).await?;
+        let (next_offset, fingerprint) = rows.pop().unwrap_or_default();
         Ok(Position {
             next_offset,
             fingerprint,
         })
     }
 
-    /// Brings the tables up to date.
-    async fn migrate(&self) -> Result<(), StoreError> {
-        // The pool tries again while the server refuses connections, and then only says that it
-        // has waited in vain. One connection beside the pool tells the reason.
-        let options = self.pool.connect_options();
-        let reach = async { PgConnection::connect_with(&options).await?.close().await };
-        within(ANSWER_TIMEOUT, reach).await?;
-        let encoding =
-            sqlx::query_scalar::<_, String>("SHOW server_encoding").fetch_one(&self.pool);
-        let encoding = within(ANSWER_TIMEOUT, encoding).await?;
-        if encoding != ENCODING {
-            let refused = format!("its encoding is {encoding}, not {ENCODING}");
-            return Err(StoreError::Refused(refused));
-        }
-        let migrations = sqlx::migrate!();
-        within(ANSWER_TIMEOUT, async {
-            Ok(migrations.run(&self.pool).await?)
-        })
-        .await
+    /// Asks one question, and answers its rows.
+    async fn ask<O>(
+        &self,
+        question: QueryAs<'_, Postgres, O, PgArguments>,
+    ) -> Result<Vec<O>, StoreError>
+    where
+        O: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        in_time(self.connections.fetch(question)).await
     }
 }
 
 impl Row {
     fn stored(self) -> Result<Stored, StoreError> {
-        let no_id = |_| StoreError::Refused("an id in the database is not a UUID".to_owned());
+        let no_id = |_| StoreError::Broken("an id is not a UUID".to_owned());
         let todo = Todo {
             id: self.id.parse().map_err(no_id)?,
             title: Title::stored(self.title),
@@ -217,15 +169,9 @@ impl Row {
     }
 }
 
-/// Waits for the answer of the database for at most `limit`.
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = sqlx::Result<T>>,
-) -> Result<T, StoreError> {
-    match timeout(limit, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(StoreError::Unavailable(format!(
-            "no answer within {limit:?}"
-        ))),
-    }
+/// Waits for the answer to a question of a client, a connection included.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = || format!("no answer within {QUESTION_TIMEOUT:?}");
+    let answer = timeout(QUESTION_TIMEOUT, answer).await;
+    answer.unwrap_or_else(|_| Err(StoreError::Unavailable(late())))
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::StoreError;
 use rdkafka::consumer::stream_consumer::StreamConsumer;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -32,7 +33,7 @@ use group::Group;
 use crate::config::KafkaSettings;
 use crate::domain::{Change, Position};
 use crate::kafka::{PublishError, Publisher, TOPIC};
-use crate::store::{Applied, Step, StoreError, TodoStore};
+use crate::store::{Applied, Step, TodoStore};
 use read::MAX_BATCH;
 
 /// Applies the messages of the partitions that the group gives to this process.

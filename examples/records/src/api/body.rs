@@ -4,7 +4,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use crate::domain::{Found, RecordId, Source};
+use crate::domain::{Found, RecordId};
 
 /// A record.
 #[derive(Debug, Serialize, Object)]
@@ -23,22 +23,18 @@ pub(super) struct RecordBody {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "FoundRecord", example)]
 pub(super) struct FoundBody {
-    /// The user to whom the record belongs.
-    user_id: String,
-    /// The key among the records of the user.
-    key: String,
-    /// The value, a whole number of 64 bits. A reader that takes numbers for doubles rounds it
-    /// beyond 2^53.
-    value: i64,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    record: RecordBody,
     /// Where the value was read.
-    cache: SourceBody,
+    cache: CacheUse,
 }
 
 /// Where a value was read: `cache_hit` in the cache, `cache_miss` in the database.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
-#[oai(rename = "CacheUse", rename_all = "snake_case")]
-pub(super) enum SourceBody {
+#[oai(rename_all = "snake_case")]
+pub(super) enum CacheUse {
     /// In the cache.
     CacheHit,
     /// In the database.
@@ -57,25 +53,13 @@ impl RecordBody {
 
 impl FoundBody {
     pub(super) fn new(id: RecordId, found: Found) -> Self {
-        let RecordBody {
-            user_id,
-            key,
-            value,
-        } = RecordBody::new(id, found.value);
         Self {
-            user_id,
-            key,
-            value,
-            cache: found.source.into(),
-        }
-    }
-}
-
-impl From<Source> for SourceBody {
-    fn from(source: Source) -> Self {
-        match source {
-            Source::Cache => Self::CacheHit,
-            Source::Database => Self::CacheMiss,
+            record: RecordBody::new(id, found.value),
+            cache: if found.is_cached {
+                CacheUse::CacheHit
+            } else {
+                CacheUse::CacheMiss
+            },
         }
     }
 }
@@ -93,10 +77,8 @@ impl Example for RecordBody {
 impl Example for FoundBody {
     fn example() -> Self {
         Self {
-            user_id: "ada".to_owned(),
-            key: "visits".to_owned(),
-            value: 42,
-            cache: SourceBody::CacheHit,
+            record: RecordBody::example(),
+            cache: CacheUse::CacheHit,
         }
     }
 }

@@ -5,13 +5,14 @@ use shared::http::idempotency::KeyHeader;
 use shared::http::json::Json;
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
+use shared::store::claim::Claim;
 
 use super::answer::{ChangeResponse, CreateResponse, DeleteResponse, GetResponse};
 use super::body::{FoundBody, RecordBody};
 use super::params::within;
 use super::problems::{OUT_OF_RANGE, RECORD_EXISTS};
-use super::{Api, Tag, not_found};
-use crate::domain::{Change, Changed, Creation, Name, Number, RecordId};
+use super::{Api, Tag, failed, not_found};
+use crate::domain::{Change, Name, Number, RecordId, Written};
 
 /// The operations on records.
 pub(super) struct RecordApi(pub(super) Api);
@@ -40,17 +41,12 @@ impl RecordApi {
     ) -> Result<CreateResponse, Problem> {
         let (id, value) = (id(user_id, key), within("value", value.0)?);
         let claim = idempotency_key.claim(&format!("POST /create-record/ {id:?} {value}"));
-        let created = self
-            .0
-            .store
-            .create_record(&id, value, claim.as_ref())
-            .await?;
-        match created.into_answer()? {
-            (Creation::Created(value), replayed) => {
+        match self.change(&id, Change::Create(value), claim).await? {
+            (Written::Value(value), replayed) => {
                 let body = RecordBody::new(id, value);
                 Ok(CreateResponse::Created(Json(body), replayed))
             }
-            (Creation::Duplicate, _) => {
+            (Written::Nothing | Written::Overflow, _) => {
                 let detail = "this user has a record with this key";
                 Err(Problem::new(&RECORD_EXISTS, detail))
             }
@@ -75,7 +71,7 @@ impl RecordApi {
         key: Query<Name>,
     ) -> Result<GetResponse, Problem> {
         let id = id(user_id, key);
-        let found = self.0.store.get_record(&id).await?;
+        let found = self.0.store.get_record(&id).await.map_err(failed)?;
         let found = found.ok_or_else(not_found)?;
         Ok(GetResponse::Found(Json(FoundBody::new(id, found))))
     }
@@ -94,7 +90,8 @@ impl RecordApi {
         /// The key among the records of the user, 1 to 100 characters.
         key: Query<Name>,
     ) -> Result<DeleteResponse, Problem> {
-        if self.0.store.delete_record(&id(user_id, key)).await? {
+        let deleted = self.0.store.delete_record(&id(user_id, key)).await;
+        if deleted.map_err(failed)? {
             Ok(DeleteResponse::Deleted)
         } else {
             Err(not_found())
@@ -126,7 +123,7 @@ impl RecordApi {
         idempotency_key: KeyHeader,
     ) -> Result<ChangeResponse, Problem> {
         let change = Change::Increment(within("x", x.0)?);
-        self.change(id(user_id, key), change, idempotency_key).await
+        self.add(id(user_id, key), change, idempotency_key).await
     }
 
     /// Subtract a number from the value of a record.
@@ -154,34 +151,40 @@ impl RecordApi {
         idempotency_key: KeyHeader,
     ) -> Result<ChangeResponse, Problem> {
         let change = Change::Decrement(within("x", x.0)?);
-        self.change(id(user_id, key), change, idempotency_key).await
+        self.add(id(user_id, key), change, idempotency_key).await
     }
 }
 
 impl RecordApi {
-    async fn change(
+    async fn add(
         &self,
         id: RecordId,
         change: Change,
         key: KeyHeader,
     ) -> Result<ChangeResponse, Problem> {
         let claim = key.claim(&format!("{change:?} {id:?}"));
-        let changed = self
-            .0
-            .store
-            .change_value(&id, change, claim.as_ref())
-            .await?;
-        match changed.into_answer()? {
-            (Changed::To(value), replayed) => {
+        match self.change(&id, change, claim).await? {
+            (Written::Value(value), replayed) => {
                 let body = RecordBody::new(id, value);
                 Ok(ChangeResponse::Changed(Json(body), replayed))
             }
-            (Changed::NotFound, _) => Err(not_found()),
-            (Changed::Overflow, _) => {
+            (Written::Nothing, _) => Err(not_found()),
+            (Written::Overflow, _) => {
                 let detail = "the value would not fit into 64 bits; it was not changed";
                 Err(Problem::new(&OUT_OF_RANGE, detail))
             }
         }
+    }
+
+    /// The outcome, and the value of the header `Idempotent-Replayed`.
+    async fn change(
+        &self,
+        id: &RecordId,
+        change: Change,
+        claim: Option<Claim>,
+    ) -> Result<(Written, Option<bool>), Problem> {
+        let changed = self.0.store.change_record(id, change, claim.as_ref()).await;
+        changed.map_err(failed)?.into_answer()
     }
 }
 

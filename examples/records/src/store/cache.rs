@@ -13,7 +13,7 @@ use shared::redis::{Command, Redis, RedisError, RedisUrl, Reply};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::store::connections::STATEMENT_TIMEOUT;
+use crate::store::database::STATEMENT_TIMEOUT;
 use crate::store::owed::Owed;
 
 /// The cache in front of the database.

@@ -3,20 +3,16 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use postgres::{Connections, DatabaseUrl, Limits, Link, StoreError};
 use shared::base::backoff::Backoff;
-use shared::base::shutdown::{Shutdown, sleep_unless};
+use shared::base::shutdown::Shutdown;
 use shared::store::claim::{Claim, Once};
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres, query_as};
-use tokio::time::timeout;
 
-use crate::config::DatabaseUrl;
-use crate::domain::{Change, RecordId};
-use crate::store::connections::{self, Connections, Failure, Link};
-use crate::store::error::StoreError;
+use crate::domain::{Change, RecordId, Written};
 use crate::store::statements::{
     CREATE, DECREMENT, DELETE, FIND, FIND_CLAIM, FIND_STALE, FORGET_STALE, IDENTITY, INCREMENT,
     NOTE_STALE, SWEEP_CLAIMS, SWEPT,
@@ -24,29 +20,25 @@ use crate::store::statements::{
 
 /// The database of this service.
 pub(super) struct Database {
-    url: DatabaseUrl,
     connections: Connections,
     /// What names the database in the cache. Set when the database is open.
     identity: OnceLock<String>,
 }
 
-/// What a statement wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// The record has this value now.
-    Value(i64),
-    /// No record was written: the record is missing, or the name of a new one is taken.
-    Nothing,
-    /// The value would be beyond 64 bits.
-    Overflow,
-}
-
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Longest time of one attempt to migrate, also for a migration by another process.
-const MIGRATE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Longest wait for a free connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for the answer to a statement.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(4);
+/// The same, at the server.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Most rounds of one sweep of claims.
 const MAX_SWEEPS: usize = 100;
+/// The code (SQLSTATE) of a number that does not fit.
+const OVERFLOW: &str = "22003";
+/// The code of an idempotency key that was used before.
+const UNIQUE_VIOLATION: &str = "23505";
 /// Waits between two attempts to open the database.
 const OPEN_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
@@ -55,52 +47,33 @@ const OPEN_BACKOFF: Backoff = Backoff {
 
 impl Database {
     pub(super) fn new(url: &DatabaseUrl, connections: u32) -> Self {
+        let limits = Limits {
+            service: "records",
+            connections,
+            connect: CONNECT_TIMEOUT,
+            answer: STATEMENT_TIMEOUT,
+            server: SERVER_TIMEOUT,
+        };
         Self {
-            url: url.clone(),
-            connections: Connections::new(url, connections),
+            connections: Connections::new(url, limits),
             identity: OnceLock::new(),
         }
     }
 
-    /// Migrates the database, or waits for another process that migrates it.
     pub(super) async fn open(&self, patience: Duration, stop: &Shutdown) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
-        for failures in 1.. {
-            let attempt = timeout(MIGRATE_TIMEOUT, self.migrate()).await;
-            let error =
-                match attempt.unwrap_or(Err(MigrateError::Execute(connections::no_answer()))) {
-                    Ok(identity) => {
-                        self.identity.get_or_init(|| identity);
-                        return Ok(());
-                    }
-                    Err(error) => error,
-                };
-            let is_lasting = !matches!(
-                error,
-                MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)
-            );
-            if is_lasting || Instant::now() >= deadline {
-                return Err(error).with_context(|| format!("cannot open {}", self.url));
-            }
-            tracing::warn!(%error, "cannot open {} yet", self.url);
-            if !sleep_unless(stop, OPEN_BACKOFF.wait(failures)).await {
-                break;
-            }
+        let waits = (1..).map(|failures| OPEN_BACKOFF.wait(failures));
+        let waits = waits.take_while(|_| Instant::now() < deadline);
+        let opening = self.connections.open(&MIGRATIONS, IDENTITY, waits, stop);
+        if let Some(identity) = opening.await? {
+            self.identity.get_or_init(|| identity);
         }
         Ok(())
     }
 
-    async fn migrate(&self) -> Result<String, MigrateError> {
-        let pool = connections::open_one(&self.url).await?;
-        // Under an advisory lock, so that of several processes one migrates and the others wait.
-        MIGRATIONS.run(&pool).await?;
-        let (identity,) = query_as(IDENTITY).fetch_one(&pool).await?;
-        Ok(identity)
-    }
-
     /// What names the database in the cache.
     pub(super) fn identity(&self) -> Result<&str, StoreError> {
-        let unknown = || StoreError::Refused("it has not been opened yet".to_owned());
+        let unknown = || StoreError::Unavailable("it has not been opened yet".to_owned());
         self.identity.get().map(String::as_str).ok_or_else(unknown)
     }
 
@@ -110,8 +83,7 @@ impl Database {
     }
 
     pub(super) async fn find_record(&self, id: &RecordId) -> Result<Option<i64>, StoreError> {
-        let found = self.connections.fetch(of(FIND, id)).await;
-        let found = found.map_err(|failure| StoreError::from(failure).of_read())?;
+        let found = self.connections.fetch(of(FIND, id)).await?;
         Ok(found.first().map(|&(value,)| value))
     }
 
@@ -121,39 +93,43 @@ impl Database {
         id: &RecordId,
         is_stale: bool,
     ) -> Result<bool, StoreError> {
-        let deleted = self
-            .connections
-            .fetch_over::<(i64,)>(link, of(DELETE, id).bind(is_stale))
-            .await?;
-        Ok(!deleted.is_empty())
+        let delete = of(DELETE, id).bind(is_stale);
+        Ok(!self.write(link, delete).await?.is_empty())
     }
 
-    pub(super) async fn create_record(
-        &self,
-        link: Link,
-        id: &RecordId,
-        value: i64,
-        claim: Option<&Claim>,
-        is_stale: bool,
-    ) -> Result<Once<Written, i64>, StoreError> {
-        let create = of(CREATE, id).bind(is_stale).bind(value);
-        self.write(link, create, claim).await
-    }
-
-    pub(super) async fn change_value(
+    /// Changes a record, and writes the claim of its request. A repeated request finds its claim,
+    /// and gets the answer that the claim recorded, in any state of the record.
+    pub(super) async fn change_record(
         &self,
         link: Link,
         id: &RecordId,
         change: Change,
         claim: Option<&Claim>,
         is_stale: bool,
-    ) -> Result<Once<Written, i64>, StoreError> {
+    ) -> Result<Once<Written>, StoreError> {
         let (statement, number) = match change {
+            Change::Create(value) => (CREATE, value),
             Change::Increment(number) => (INCREMENT, number),
             Change::Decrement(number) => (DECREMENT, number),
         };
-        let change = of(statement, id).bind(is_stale).bind(number);
-        self.write(link, change, claim).await
+        let statement = of(statement, id)
+            .bind(is_stale)
+            .bind(number)
+            .bind(claim.map(|claim| claim.key().hash()))
+            .bind(claim.map(Claim::fingerprint));
+        let written = match self.write(link, statement).await {
+            Ok(rows) => match rows.first() {
+                Some(&(value,)) => return Ok(Once::Now(Written::Value(value))),
+                None => Written::Nothing,
+            },
+            Err(error) => match error.code() {
+                UNIQUE_VIOLATION => Written::Nothing,
+                OVERFLOW => Written::Overflow,
+                _ => return Err(error),
+            },
+        };
+        let before = self.find_claim(claim).await?;
+        Ok(before.unwrap_or(Once::Now(written)))
     }
 
     /// Notes that a record is stale in the cache.
@@ -165,7 +141,7 @@ impl Database {
 
     /// Records that are stale in the cache, each with the number of its last such change.
     pub(super) async fn find_stale(&self) -> Result<Vec<(String, String, i64)>, StoreError> {
-        Ok(self.connections.fetch(query_as(FIND_STALE)).await?)
+        self.connections.fetch(query_as(FIND_STALE)).await
     }
 
     /// Forgets changes whose records were removed from the cache.
@@ -187,50 +163,28 @@ impl Database {
 
     /// Whether the database answers, for people.
     pub(super) async fn state(&self) -> Result<String, String> {
-        match self
-            .connections
-            .fetch::<(String,)>(query_as(IDENTITY))
-            .await
-        {
-            Ok(_) => Ok("ok".to_owned()),
-            Err(failure) => Err(StoreError::from(failure).to_string()),
-        }
+        let answer = self.connections.ping().await;
+        answer.map_err(|error| error.to_string())?;
+        Ok("ok".to_owned())
     }
 
-    /// Writes a record, and the claim of its request. A repeated request finds its claim, and gets
-    /// the answer that the claim recorded, in any state of the record.
+    /// Writes over this connection, and answers the value that was written or deleted.
     async fn write(
         &self,
         link: Link,
         statement: QueryAs<'_, Postgres, (i64,), PgArguments>,
-        claim: Option<&Claim>,
-    ) -> Result<Once<Written, i64>, StoreError> {
-        let statement = statement
-            .bind(claim.map(|claim| claim.key().hash()))
-            .bind(claim.map(Claim::fingerprint));
-        let written = match self.connections.fetch_over(link, statement).await {
-            Ok(rows) => match rows.first() {
-                Some(&(value,)) => return Ok(Once::Now(Written::Value(value))),
-                None => Written::Nothing,
-            },
-            Err(Failure::Claimed) => Written::Nothing,
-            Err(Failure::Overflow) => Written::Overflow,
-            Err(Failure::Error(error)) => return Err(error),
-        };
-        let before = self.find_claim(claim).await?;
-        Ok(before.unwrap_or(Once::Now(written)))
+    ) -> Result<Vec<(i64,)>, StoreError> {
+        let write = async |connection: &mut PgConnection| statement.fetch_all(connection).await;
+        self.connections.run(link, write).await
     }
 
-    async fn find_claim(
-        &self,
-        claim: Option<&Claim>,
-    ) -> Result<Option<Once<Written, i64>>, StoreError> {
+    async fn find_claim(&self, claim: Option<&Claim>) -> Result<Option<Once<Written>>, StoreError> {
         let Some(claim) = claim else { return Ok(None) };
         let find = query_as(FIND_CLAIM).bind(claim.key().hash());
         let found: Vec<(String, i64)> = self.connections.fetch(find).await?;
         Ok(found.first().map(|(fingerprint, answer)| {
             if fingerprint == claim.fingerprint() {
-                Once::Before(*answer)
+                Once::Before(Written::Value(*answer))
             } else {
                 Once::KeyReused
             }

@@ -36,6 +36,23 @@ async fn lock_records(session: &mut PgConnection) -> sqlx::Transaction<'_, sqlx:
     lock
 }
 
+/// Changes the record. The cache loses the hold, and does not hear of the commit.
+async fn lose_release(records: &Records, cut_off: &Process, proxy: &Proxy) {
+    let holds = records.calls("zadd").await;
+    let mut session = records.session().await;
+    let lock = lock_records(&mut session).await;
+    let lose = async {
+        change_waits(records).await;
+        assert_eq!(records.calls("zadd").await, holds + 1, "no hold");
+        lose_hold(records).await;
+        proxy.refuse();
+        lock.rollback().await.unwrap();
+    };
+    let (changed, ()) = tokio::join!(cut_off.increment("k", 1), lose);
+    assert_eq!(changed.expect(200).json(), record("k", 2));
+    assert_eq!(cut_off.read("k").await, (2, false));
+}
+
 /// The process of the change cannot reach the cache any more when it has committed.
 #[tokio::test]
 async fn a_lost_hold_and_a_lost_release_leave_no_old_value() {
@@ -43,20 +60,35 @@ async fn a_lost_hold_and_a_lost_release_leave_no_old_value() {
     let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
     let cut_off = records.beside(&records.through(&proxy), &SETTINGS).await;
     records.create("k", 1).await;
-    let holds = records.calls("zadd").await;
-    let mut session = records.session().await;
-    let lock = lock_records(&mut session).await;
-    let lose = async {
-        change_waits(&records).await;
-        assert_eq!(records.calls("zadd").await, holds + 1, "no hold");
-        lose_hold(&records).await;
-        proxy.refuse();
-        lock.rollback().await.unwrap();
-    };
-    let (changed, ()) = tokio::join!(cut_off.increment("k", 1), lose);
-    assert_eq!(changed.expect(200).json(), record("k", 2));
-    assert_eq!(cut_off.read("k").await, (2, false));
+    Box::pin(lose_release(&records, &cut_off, &proxy)).await;
     eventually("the removal", async || records.read("k").await.0 == 2).await;
+    assert_eq!(records.cache("k").await, 2);
+}
+
+/// The same, and the database does not take the note either. The process makes the removal itself.
+#[tokio::test]
+async fn a_lost_hold_a_lost_release_and_a_refused_note_leave_no_old_value() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let cut_off = records.beside(&records.through(&proxy), &SETTINGS).await;
+    records.create("k", 1).await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN RAISE ''no notes''; END';
+        CREATE TRIGGER refuse BEFORE INSERT ON stale FOR EACH ROW EXECUTE FUNCTION refuse()";
+    let mut session = records.session().await;
+    sqlx::raw_sql(refuse).execute(&mut session).await.unwrap();
+    Box::pin(lose_release(&records, &cut_off, &proxy)).await;
+    assert_eq!(records.read("k").await, (1, true), "nobody was told");
+    proxy.heal();
+    eventually("the removal", async || {
+        assert_eq!(
+            cut_off.read("k").await.0,
+            2,
+            "a process reads what it wrote"
+        );
+        records.read("k").await.0 == 2
+    })
+    .await;
     assert_eq!(records.cache("k").await, 2);
 }
 

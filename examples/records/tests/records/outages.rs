@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ::harness::http::Method;
 use ::harness::postgres::Postgres;
-use proof::proxy::{Protocol, Proxy};
+use proof::proxy::{Block, Faults, Protocol, Proxy};
 use sqlx::query_scalar;
 use stack::wait::eventually;
 
-use crate::harness::{LONG, PATIENT, Records, read, record};
+use crate::harness::{LONG, PATIENT, Process, Records, read, record};
 
 /// An answer that did not wait for a part that is down.
 const QUICK: Duration = Duration::from_secs(1);
@@ -125,6 +125,28 @@ async fn a_process_that_dies_then_leaves_nothing_old() {
     .await;
 }
 
+/// Without the table of the notes, the database refuses a change that needs a note. The repair of
+/// the cache fails as well, so a process that distrusts the cache would not use it again.
+#[tokio::test]
+async fn a_change_that_the_database_refuses_leaves_the_cache_in_use() {
+    let records = Records::start().await;
+    let proxy = Proxy::start(Protocol::Redis, records.redis.port(), 1).unwrap();
+    let url = records.through(&proxy);
+    let cut_off = records.beside(&url, &[LONG]).await;
+    records.create("k", 1).await;
+    assert_eq!(cut_off.cache("k").await, 1);
+    let mut session = records.session().await;
+    sqlx::query("ALTER TABLE stale RENAME TO gone")
+        .execute(&mut session)
+        .await
+        .unwrap();
+    proxy.refuse();
+    let refused = cut_off.increment("k", 1).await;
+    refused.problem(500, "internal");
+    proxy.heal();
+    assert_eq!(cut_off.cache("k").await, 1);
+}
+
 #[tokio::test]
 async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
     let records = Records::start_alone(&PATIENT).await;
@@ -174,6 +196,46 @@ async fn without_postgres_cached_reads_go_on_and_all_else_is_503() {
         record("other", 3)
     );
     records.get("new").await.problem(404, "not-found");
+}
+
+/// The port of the server takes connections, and nothing answers there.
+#[tokio::test]
+async fn a_silent_postgres_is_left_alone_until_it_answers() {
+    let records = Records::start().await;
+    records.create("k", 1).await;
+    let proxy = Proxy::start(Protocol::Http, records.postgres.port(), 1).unwrap();
+    let (server, link) = (records.postgres.port(), proxy.port());
+    let (server, link) = (format!(":{server}/"), format!(":{link}/"));
+    let database = records.database.replace(&server, &link);
+    let cut_off = Process::start(&database, &records.redis.url(), &PATIENT).await;
+    cut_off.member.wait_ready().await.unwrap();
+    cut_off.increment("k", 1).await.expect(200);
+    let block = Block::Both;
+    proxy.set(Faults {
+        block,
+        ..Faults::default()
+    });
+    let go = || cut_off.increment("k", 1);
+    let changes = tokio::join!(go(), go(), go(), go(), go(), go());
+    for changed in &<[_; 6]>::from(changes) {
+        changed.assert_unavailable("store-refused");
+    }
+    eventually("an answer that waits for nothing", async || {
+        let refused = cut_off.increment("k", 1).await;
+        refused.assert_unavailable("store-refused");
+        refused.took < QUICK
+    })
+    .await;
+    eventually("the line in the log", async || {
+        cut_off.member.logs().contains("is left alone")
+    })
+    .await;
+    proxy.heal();
+    eventually("the database", async || {
+        cut_off.increment("k", 1).await.status == 200
+    })
+    .await;
+    assert_eq!(records.read("k").await.0, 3, "a refused change counted");
 }
 
 #[tokio::test]
@@ -226,8 +288,8 @@ async fn a_locked_record_does_not_close_the_way_to_the_others() {
         .await
         .unwrap();
     let go = || records.increment("k", 1);
-    let changes = tokio::join!(go(), go(), go(), go(), go(), go());
-    for changed in &<[_; 6]>::from(changes) {
+    let changes = tokio::join!(go(), go(), go(), go(), go(), go(), go(), go());
+    for changed in &<[_; 8]>::from(changes) {
         changed.assert_unavailable("store-refused");
     }
     records.increment("other", 1).await.expect(200);

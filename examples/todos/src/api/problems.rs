@@ -1,9 +1,9 @@
 //! The kinds of problems that only todos answers.
 
+use postgres::StoreError;
 use shared::http::problem::{INTERNAL, Problem, RETRY_AFTER};
 
 use crate::kafka::PublishError;
-use crate::store::StoreError;
 
 shared::problem_kinds! {
     ID_TAKEN "id-taken" CONFLICT "Another todo has this id"
@@ -14,22 +14,6 @@ shared::problem_kinds! {
         "Nothing was changed. Try again after the time in Retry-After."
     BROKER_UNAVAILABLE "broker-unavailable" SERVICE_UNAVAILABLE "The broker has not confirmed the change"
         "The change may still happen, or not. Read the todo before you try again. With an id of your own, or with the same Idempotency-Key, a POST creates at most one todo."
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(reason) => {
-                tracing::debug!(reason, "the database is not available");
-                let detail = "the database is not available just now; nothing was changed";
-                Self::new(&DATABASE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
-            }
-            StoreError::Refused(reason) => {
-                tracing::error!(reason, "the database refused a statement");
-                Self::new(&INTERNAL, "an unexpected error; it has been logged")
-            }
-        }
-    }
 }
 
 impl From<PublishError> for Problem {
@@ -47,5 +31,20 @@ impl From<PublishError> for Problem {
             }
         }
         .retry_after(RETRY_AFTER)
+    }
+}
+
+/// The answer to a client whose question the database did not answer.
+pub(super) fn unanswered(error: StoreError) -> Problem {
+    match error {
+        error @ (StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
+            tracing::debug!(%error, "a question was not answered");
+            let detail = "the database is not available just now; nothing was changed";
+            Problem::new(&DATABASE_UNAVAILABLE, detail).retry_after(RETRY_AFTER)
+        }
+        error @ (StoreError::Refused { .. } | StoreError::Broken(_)) => {
+            tracing::error!(%error, "a question failed");
+            Problem::new(&INTERNAL, "an unexpected error; it has been logged")
+        }
     }
 }

@@ -99,7 +99,8 @@ impl TodoApi {
 
 impl TodoApi {
     async fn find(&self, id: TodoId) -> Result<Todo, Problem> {
-        self.0.store.find(id).await?.ok_or_else(not_found)
+        let found = self.0.find(id).await?;
+        found.map(|stored| stored.todo).ok_or_else(not_found)
     }
 }
 

@@ -16,7 +16,7 @@ use shared::store::claim::Claim;
 use super::answer::{CreateResponse, ListResponse};
 use super::body::{GreetingBody, NewTodo};
 use super::params::WaitFor;
-use super::problems::ID_TAKEN;
+use super::problems::{ID_TAKEN, unanswered};
 use super::{Api, Tag};
 use crate::domain::{Action, Change, ChangeId, Todo, TodoId};
 use crate::store::{Look, Stored};
@@ -66,7 +66,7 @@ impl TodosApi {
         let (id, location) = (todo.id, format!("/todos/{}", todo.id));
         // A new id is not taken. So a todo is accepted without the database if it has a new id.
         if (is_own_id || claim.is_some())
-            && let Some(Stored { created_by, .. }) = self.0.store.find_stored(id).await?
+            && let Some(Stored { created_by, .. }) = self.0.find(id).await?
         {
             if claim.is_none() || created_by != change_id {
                 return Err(taken(id, is_own_id));
@@ -116,7 +116,12 @@ impl TodosApi {
     ) -> Result<ListResponse, Problem> {
         let listing = Listing::at("/todos/");
         let after = listing.position(cursor.0.as_deref())?;
-        let todos = self.0.store.list(after, limit.0).await?;
+        let todos = self
+            .0
+            .store
+            .list(after, limit.0)
+            .await
+            .map_err(unanswered)?;
         let is_full = todos.len() == limit.0.get();
         let next = todos.last().map(|todo| todo.id).filter(|_| is_full);
         let todos = todos.into_iter().map(Into::into).collect();

@@ -1,8 +1,10 @@
 //! Applies messages: the effects and the new position are one transaction.
 
+use postgres::StoreError;
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use super::{ANSWER_TIMEOUT, StoreError, TodoStore, within};
+use super::TodoStore;
 use crate::domain::{
     Action, Change, Description, DescriptionPatch, Effect, Position, Title, Todo, TodoId, TodoPatch,
 };
@@ -33,8 +35,8 @@ impl TodoStore {
     /// the position is locked until the end, so a consumer that has lost the partition waits, and
     /// then finds the position moved.
     pub async fn apply(&self, step: Step<'_>, changes: &[&Change]) -> Result<Applied, StoreError> {
-        let work = async {
-            let mut transaction = self.pool.begin().await?;
+        let work = async |connection: &mut PgConnection| {
+            let mut transaction = connection.begin().await?;
             if !move_position(&mut transaction, &step).await? {
                 return Ok(Applied::Moved);
             }
@@ -45,7 +47,8 @@ impl TodoStore {
             transaction.commit().await?;
             Ok(Applied::Done(effects))
         };
-        within(ANSWER_TIMEOUT, work).await
+        let link = self.connections.connect().await?;
+        self.connections.run(link, work).await
     }
 }
 

@@ -11,7 +11,7 @@ struct CrateRule {
     tests_know: &'static [&'static str],
 }
 
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "shared",
     "inventory",
     "payments",
@@ -19,6 +19,7 @@ const CRATES: [&str; 11] = [
     "proof",
     "bench",
     "harness",
+    "postgres",
     "hello",
     "items",
     "records",
@@ -26,7 +27,7 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Only tests depend on `proof` and `harness`, and nothing depends on `bench` or on an example.
-const CRATE_RULES: [CrateRule; 11] = [
+const CRATE_RULES: [CrateRule; 12] = [
     CrateRule {
         name: "shared",
         knows: &[],
@@ -63,6 +64,11 @@ const CRATE_RULES: [CrateRule; 11] = [
         tests_know: &[],
     },
     CrateRule {
+        name: "postgres",
+        knows: &["shared"],
+        tests_know: &["harness", "stack", "proof"],
+    },
+    CrateRule {
         name: "hello",
         knows: &["shared"],
         tests_know: &["harness", "stack", "proof"],
@@ -74,12 +80,12 @@ const CRATE_RULES: [CrateRule; 11] = [
     },
     CrateRule {
         name: "records",
-        knows: &["shared"],
+        knows: &["shared", "postgres"],
         tests_know: &["harness", "stack", "proof"],
     },
     CrateRule {
         name: "todos",
-        knows: &["shared"],
+        knows: &["shared", "postgres"],
         tests_know: &["harness", "stack", "proof"],
     },
 ];
