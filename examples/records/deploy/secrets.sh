@@ -5,6 +5,7 @@
 #
 #   passwords   for this script alone
 #   postgres    for the database: the passwords of its owner and of the service
+#   initdb      for the database: what it executes at its first start
 #   redis       for the cache: its users, and the password of its health check
 #   urls        for the service: the URLs of both
 #   data        for the database: its files
@@ -19,7 +20,7 @@ readonly SERVICE=10001
 readonly POSTGRES=999
 
 share "$SERVICE" "$volumes/redis" "$volumes/urls"
-share "$POSTGRES" "$volumes/postgres"
+share "$POSTGRES" "$volumes/postgres" "$volumes/initdb"
 chown "$POSTGRES:$POSTGRES" "$volumes/data"
 owner=$(password "$volumes/passwords/owner" 0 0640)
 database=$(password "$volumes/passwords/database" 0 0640)
@@ -28,6 +29,8 @@ operator=$(password "$volumes/passwords/operator" 0 0640)
 all=$(users "$here/users.acl" RECORDS "$records" OPERATOR "$operator")
 printf '%s' "$owner" | write "$volumes/postgres/password" "$POSTGRES" 0640
 printf '%s' "$database" | write "$volumes/postgres/records-password" "$POSTGRES" 0640
+# The file is copied and not mounted, so that a checkout works whose files only its owner reads.
+write "$volumes/initdb/create-role.sql" "$POSTGRES" 0640 <"$here/create-role.sql"
 printf '%s\n' "$all" | write "$volumes/redis/users.acl" "$SERVICE" 0640
 printf '%s' "$operator" | write "$volumes/redis/operator-password" "$SERVICE" 0640
 printf 'postgres://records:%s@postgres:5432/records' "$database" |
