@@ -3,6 +3,8 @@
 # instead.
 ARG RUST_VERSION=1.95
 ARG DEBIAN_RELEASE=bookworm
+# The packages whose programs the image holds, with spaces in between.
+ARG PACKAGES="inventory payments"
 
 FROM rust:${RUST_VERSION}-slim-${DEBIAN_RELEASE} AS build
 # Debian packages that the build needs beside a compiler for C, with spaces in between.
@@ -14,8 +16,7 @@ COPY . .
 # The repository is not in the build context, so the commit is an argument:
 # --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
 ARG SOURCE_COMMIT=
-# The packages whose programs the image holds, with spaces in between.
-ARG PACKAGES="inventory payments"
+ARG PACKAGES
 # The caches survive between builds, so after an edit only the crates of this workspace are compiled
 # again. Cargo finds changed sources by their times. A checkout may be older than the cache, and
 # cargo would then keep the old build. So this step gives every source the present time.
@@ -26,8 +27,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     && for package in $PACKAGES; do install -D -t /out "target/release/$package" || exit 1; done
 
 FROM debian:${DEBIAN_RELEASE}-slim
-LABEL org.opencontainers.image.title="Pas de Deux" \
-      org.opencontainers.image.description="Two choreographed services over Redis Streams: inventory and payments" \
+ARG PACKAGES
+LABEL org.opencontainers.image.title="Pas de Deux: ${PACKAGES}" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /out/ /usr/local/bin/
 # A number, because an orchestrator cannot see whether a name is root.
