@@ -15,7 +15,7 @@ WORKDIR /src
 COPY . .
 # The repository is not in the build context, so the commit is an argument:
 # --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
-ARG SOURCE_COMMIT=
+ARG SOURCE_COMMIT=unknown
 ARG PACKAGES
 # The caches survive between builds, so after an edit only the crates of this workspace are compiled
 # again. Cargo finds changed sources by their times. A checkout may be older than the cache, and
