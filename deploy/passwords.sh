@@ -59,5 +59,7 @@ secret() {
 
 # field NAME VALUE: prints a field of a secret.
 field() {
-    printf '  %s: %s\n' "$1" "$(printf '%s' "$2" | base64 | tr -d '\n')"
+    encoded=$(printf '%s' "$2" | base64)
+    test -n "$encoded"
+    printf '  %s: %s\n' "$1" "$(printf '%s' "$encoded" | tr -d '\n')"
 }

@@ -36,7 +36,8 @@ store_users() {
     payments=$(store_password "$1" payments)
     operator=$(store_password "$1" operator)
     own=$(users "$deploy/acl/$1-store.acl" INVENTORY "$inventory" PAYMENTS "$payments" OPERATOR "$operator")
-    printf '%s\n' "$own" | sed "$(partitions)"
+    further=$(partitions)
+    printf '%s\n' "$own" | sed "$further"
     readers=$deploy/acl/readers/$1-store.acl
     if [ -f "$readers" ]; then users "$readers"; fi
 }

@@ -183,13 +183,19 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.lent.now.fetch_sub(1, Ordering::SeqCst);
-        if self.is_usable {
-            // The pool asks the server first. Without this limit, a server that is silent would
-            // keep the place of the connection for as long as TCP waits.
-            let back = self.connection.return_to_pool();
-            tokio::spawn(timeout(self.limit, back));
+        let lent = self.lent.clone();
+        if !self.is_usable {
+            lent.now.fetch_sub(1, Ordering::SeqCst);
+            return;
         }
+        // The pool asks the server first. Without this limit, a server that is silent would keep
+        // the place of the connection for as long as TCP waits.
+        let back = timeout(self.limit, self.connection.return_to_pool());
+        tokio::spawn(async move {
+            // A limit that was reached has closed the connection.
+            let _ = back.await;
+            lent.now.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an error of Postgres means: was a change made, and does the server work?
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Why a call to the database failed. The texts are for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum StoreError {
         /// The reason that the database gave.
         reason: String,
     },
-    /// This build cannot read the answer of the database. The change was made.
+    /// This build cannot read the answer of the database. The change may have been made.
     #[error("the database answered something unexpected: {0}")]
     Broken(String),
 }
@@ -29,8 +30,8 @@ pub(crate) const READ_ONLY: &str = "25006";
 /// Classes and codes after which nothing was changed, and another attempt may help: no resources, a
 /// conflict, a lock that was not free, a server that takes no changes, a statement or a transaction
 /// that took too long, a server that starts, and a disk that fails.
-const PASSING: [&str; 8] = [
-    "53", "40", "55P03", READ_ONLY, "57014", "25P03", "57P03", "58",
+const PASSING: [&str; 9] = [
+    "53", "40", "55P03", READ_ONLY, "57014", "25P03", "25P04", "57P03", "58",
 ];
 /// Classes and codes after which it is unknown whether a change was made: the server ended the
 /// connection.
@@ -48,6 +49,8 @@ impl StoreError {
     pub(crate) fn sent(error: &sqlx::Error) -> Self {
         let (code, reason) = (code(error), reason(error));
         match error {
+            // The server ends, perhaps in the middle of a commit.
+            sqlx::Error::Database(error) if is_panic(&**error) => Self::Unknown(reason),
             sqlx::Error::Database(_) if is_one_of(&PASSING, &code) => Self::Unavailable(reason),
             sqlx::Error::Database(_) if is_one_of(&LOST, &code) => Self::Unknown(reason),
             sqlx::Error::Database(_) => Self::Refused { code, reason },
@@ -87,11 +90,16 @@ pub(crate) fn code(error: &sqlx::Error) -> String {
         .into_owned()
 }
 
+fn is_panic(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| error.severity() == PgSeverity::Panic)
+}
+
 fn is_answer(error: &sqlx::Error) -> bool {
-    use sqlx::Error::{ColumnDecode, ColumnNotFound, Database, Decode, Encode};
+    use sqlx::Error::{ColumnDecode, ColumnNotFound, Database, Decode};
     matches!(
         error,
-        Database(_) | ColumnDecode { .. } | ColumnNotFound(_) | Decode(_) | Encode(_)
+        Database(_) | ColumnDecode { .. } | ColumnNotFound(_) | Decode(_)
     )
 }
 

@@ -62,7 +62,7 @@ const LIMITS: Limits = Limits {
     // Postgres allows 100 in all by default.
     connections: 10,
     connect: Duration::from_secs(2),
-    answer: Duration::from_secs(6),
+    answer: Duration::from_secs(8),
     // A process that freezes inside its transaction would keep the row of its position locked.
     server: Duration::from_secs(5),
 };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use shared::redis::{self, Redis};
 use stack::project;
@@ -69,14 +69,18 @@ async fn a_store_keeps_the_users_of_other_teams_at_each_start() {
 
 /// Runs the script of Compose on folders in place of the volumes. A file of the tree stands in for
 /// what only root may do.
-fn make_secrets(deploy: &Path, volumes: &Path) {
+fn try_secrets(deploy: &Path, volumes: &Path, partitions: &str) -> Output {
     let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/fake");
-    let run = Command::new("sh")
+    Command::new("sh")
         .args([&deploy.join("compose/secrets.sh"), volumes])
         .env("PATH", format!("{}:/usr/bin:/bin", fake.display()))
-        .env_remove("PARTITIONS")
+        .env("PARTITIONS", partitions)
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+fn make_secrets(deploy: &Path, volumes: &Path) {
+    let run = try_secrets(deploy, volumes, "");
     assert!(run.status.success(), "{run:?}");
 }
 
@@ -126,4 +130,17 @@ fn the_script_of_compose_adds_the_users_of_other_teams_and_keeps_the_passwords()
         password.len() == 48 && !payments.contains("_PASSWORD@"),
         "{payments}"
     );
+}
+
+#[test]
+fn the_script_of_compose_gives_rights_for_partitions_or_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let (deploy, volumes) = compose(folder.path());
+    let run = try_secrets(&deploy, &volumes, "4");
+    assert!(run.status.success(), "{run:?}");
+    let users = fs::read_to_string(volumes.join("payments-config/users.acl")).unwrap();
+    assert!(users.contains("order_completed:{*}"), "{users}");
+    fs::remove_file(deploy.join("acl/partitions.acl")).unwrap();
+    let run = try_secrets(&deploy, &volumes, "4");
+    assert!(!run.status.success(), "{run:?}");
 }

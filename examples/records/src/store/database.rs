@@ -128,7 +128,12 @@ impl Database {
                 _ => return Err(error),
             },
         };
-        let before = self.find_claim(claim).await?;
+        // An earlier request with this key may have made the change.
+        let unknown = |error| match error {
+            StoreError::Unavailable(reason) => StoreError::Unknown(reason),
+            error => error,
+        };
+        let before = self.find_claim(claim).await.map_err(unknown)?;
         Ok(before.unwrap_or(Once::Now(written)))
     }
 
