@@ -72,6 +72,7 @@ const CACHE_TIMEOUT: Setting = Setting {
     help: "longest wait for an answer of the cache, 10ms to 5s; then the database is asked",
 };
 const SECOND: Duration = Duration::from_secs(1);
+
 /// The error for a text that is not the address of a cache.
 const CACHE_FORM: &str = "expected redis://user:password@host:port: one server that keeps no files, no Sentinel or cluster";
 
