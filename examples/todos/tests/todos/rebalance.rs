@@ -12,7 +12,7 @@ use crate::audit::Audit;
 use crate::system::{PARTITIONS, System};
 
 /// Todos that are changed, each by one client after the other.
-const TODOS: usize = 12;
+const CHANGED: usize = 12;
 /// Longest time until others apply the messages of a consumer that died. The group notices the death
 /// after 6 s.
 const TAKE_OVER: Duration = Duration::from_secs(25);
@@ -21,7 +21,7 @@ const TAKE_OVER: Duration = Duration::from_secs(25);
 async fn consumers_that_join_and_leave_apply_each_message_once_and_in_order() {
     let system = System::start().await;
     let audit = Audit::begin(system.database().await).await;
-    let titles = (0..TODOS).map(|number| format!("todo {number}"));
+    let titles = (0..CHANGED).map(|number| format!("todo {number}"));
     let mut ids = Vec::new();
     for title in titles {
         ids.push(system.create(&title).await);
